@@ -1,0 +1,59 @@
+"""The public functions: `graphlint.check`, `graphlint.profile`, `graphlint.load`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from graphlint.checking import Options, check_paths
+from graphlint.results import Report
+
+if TYPE_CHECKING:
+    from graphlint.graph import GraphView
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def check(paths: Paths, *, jobs: int = 0, nodes: bool = False, **settings: Any) -> Report:
+    """Check the model or models at `paths`, each in a child process.
+
+    `settings` are those of `graphlint.config.Settings`, such as `select=("G2",)` or
+    `dim=("batch=8",)`; they win over configuration files. `nodes=True` keeps every node's cost in
+    the report. A file that can't be read is an error in the report, not an exception.
+
+    Raises:
+        UsageError: the settings make no sense.
+        PluginError: a rule pack can't be loaded.
+    """
+    return check_paths(_paths(paths), Options(settings, jobs=jobs, want_nodes=nodes))
+
+
+def profile(paths: Paths, *, regions: bool = False, **settings: Any) -> Report:
+    """The cost of every node, without findings; arguments as those of `check`."""
+    options = Options(settings, want_findings=False, want_nodes=True, want_regions=regions)
+    return check_paths(_paths(paths), options)
+
+
+def load(path: str | os.PathLike[str], **settings: Any) -> GraphView:
+    """The model's graph with shapes, read in this very process.
+
+    `settings` may give `input_shape` and `dim`, as for `check`.
+
+    Raises:
+        ModelError: the file is no usable model.
+        ShapeError: a shape does not fit it.
+    """
+    from graphlint import graph_builder, model, shapes
+    from graphlint.bindings import Bindings
+
+    bindings = Bindings.parse(settings.get("input_shape", ()), settings.get("dim", ()))
+    opened = model.load(os.fspath(path))
+    view, _ = shapes.infer(graph_builder.build(opened), bindings, opened.payload)
+    return view
+
+
+def _paths(paths: Paths) -> list[str]:
+    if isinstance(paths, str | os.PathLike):
+        return [os.fspath(paths)]
+    return [os.fspath(path) for path in paths]

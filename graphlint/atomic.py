@@ -1,0 +1,39 @@
+"""Writing files all or nothing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from graphlint.errors import UsageError
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` (UTF-8, as is) to `path` by way of a temporary file beside it.
+
+    Raises:
+        UsageError: `path` is a folder, its folder does not exist, or can't be written to.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder", cause="the report goes to a file", hint="name a file")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UsageError(
+            f"{path}: can't be written", cause=error.strerror or str(error), hint="check its folder"
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

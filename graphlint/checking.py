@@ -1,0 +1,169 @@
+"""From paths to a `Report`: finds the models, settles their settings, checks each in a child."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from shutil import copyfileobj
+from typing import Any
+
+from graphlint import config, isolation, registry
+from graphlint.config import Settings
+from graphlint.engine import Request
+from graphlint.errors import ModelError
+from graphlint.model import STANDARD_INPUT, find
+from graphlint.results import ModelReport, Problem, Report
+
+DISTRIBUTION = "onnx-graphlint"
+STDIN_NAME = "<stdin>"
+_MODELS_PER_JOB = 32  # a child takes about as long to start as to check this many small models
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a call of check or profile asks for.
+
+    `overrides` are settings that win over configuration files; `config_file` is used for every
+    model instead of the nearest one; `isolated` ignores all configuration files. `jobs` is the
+    number of child processes, 0 for as many as pay.
+    """
+
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    config_file: Path | None = None
+    isolated: bool = False
+    jobs: int = 0
+    want_findings: bool = True
+    want_nodes: bool = False
+    want_regions: bool = False
+
+
+@cache
+def installed_version() -> str:
+    """graphlint's version, as installed."""
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def settings_for(folder: Path, options: Options) -> Settings:
+    """The settings that hold for models in `folder`.
+
+    Raises:
+        ConfigError: a configuration file can't be used.
+    """
+    if options.isolated:
+        settings = Settings()
+    elif options.config_file is not None:
+        settings = config.from_file(options.config_file)
+    else:
+        settings = config.for_folder(folder.resolve())
+    return settings.override("command line", **options.overrides)
+
+
+def check_paths(
+    paths: Sequence[str],
+    options: Options = Options(),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Report:
+    """Check the models at `paths`: files, folders, `-` for standard input.
+
+    A path may end with `::NODE`, as reports print it: then only that node's findings are reported.
+    `progress` is told how many models are done, and of how many; from other threads.
+
+    Raises:
+        UsageError: the settings make no sense.
+        PluginError: a rule pack can't be loaded.
+    """
+    known = registry.rules()
+    errors: list[Problem] = []
+    with _standard_input(paths) as stdin_file:
+        requests = list(_requests(paths, options, stdin_file, errors))
+        for settings in {id(r.settings): r.settings for r in requests}.values():
+            _validate(settings, known)
+        done = 0
+
+        def count(_: ModelReport) -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(requests))
+
+        jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
+        models = tuple(isolation.check_all(requests, min(jobs, len(requests) or 1), count))
+    return Report(installed_version(), models, tuple(errors))
+
+
+def _validate(settings: Settings, known: Mapping[str, Any]) -> None:
+    from graphlint.bindings import Bindings
+    from graphlint.engine import selected_codes
+
+    selected_codes(settings, known)
+    for ignore in settings.per_file_ignores:
+        registry.select(ignore.codes, known)
+    config.rule_options(settings, known)
+    Bindings.parse(settings.input_shape, settings.dim)
+
+
+def _requests(
+    paths: Sequence[str], options: Options, stdin_file: Path | None, errors: list[Problem]
+) -> Iterator[Request]:
+    by_folder: dict[Path, Settings] = {}
+    seen: set[tuple[str, str]] = set()
+    single = len(paths) == 1 and not os.path.isdir(paths[0])
+    for argument in paths:
+        path, only = split_location(argument)
+        try:
+            for found in find(path):
+                folder = Path(found).parent if found != STANDARD_INPUT else Path()
+                if folder not in by_folder:
+                    by_folder[folder] = settings_for(folder, options)
+                settings = by_folder[folder]
+                if (found, only) in seen or (found != path and _excluded(found, settings)):
+                    continue
+                seen.add((found, only))
+                yield Request(
+                    path=STDIN_NAME if found == STANDARD_INPUT else found,
+                    settings=settings,
+                    file=stdin_file if found == STANDARD_INPUT else None,
+                    only=only,
+                    strict_shapes=single,
+                    want_findings=options.want_findings,
+                    want_nodes=options.want_nodes,
+                    want_regions=options.want_regions,
+                )
+        except ModelError as error:
+            errors.append(Problem.of(error))
+
+
+def split_location(argument: str) -> tuple[str, str]:
+    """`model.onnx::node/path` as path and node; an existing file of that very name is a path."""
+    path, separator, node = argument.partition("::")
+    return (path, node) if separator and not os.path.exists(argument) else (argument, "")
+
+
+def _excluded(path: str, settings: Settings) -> bool:
+    spelled = path.replace(os.sep, "/").removeprefix("./")
+    return any(fnmatchcase(spelled, pattern) for pattern in settings.exclude)
+
+
+@contextmanager
+def _standard_input(paths: Sequence[str]) -> Iterator[Path | None]:
+    """Standard input as a file, if one of the paths asks for it."""
+    if STANDARD_INPUT not in paths:
+        yield None
+        return
+    handle, name = tempfile.mkstemp(prefix="graphlint-", suffix=".onnx")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            copyfileobj(sys.stdin.buffer, stream)
+        yield Path(name)
+    finally:
+        os.unlink(name)

@@ -1,0 +1,502 @@
+"""The command line: parses, calls, prints; decides nothing.
+
+Imports nothing heavy at the top: `--help` and `rule` start without onnx.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphlint.errors import GraphlintError, UsageError
+
+if TYPE_CHECKING:
+    from graphlint.checking import Options
+    from graphlint.report.text import Style
+    from graphlint.results import Report
+
+CLEAN, FOUND, FAILED = 0, 1, 2
+"""Exit codes: nothing at or above `--fail-on`; something; the job could not be done."""
+
+app = typer.Typer(
+    name="graphlint",
+    help="Lint and profile ONNX models against ShuffleNet V2's four guidelines.",
+    epilog="Exit codes: 0 clean, 1 findings at or above --fail-on, 2 an error.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class CheckFormat(StrEnum):
+    """Formats of `check`."""
+
+    FULL = "full"
+    CONCISE = "concise"
+    JSON = "json"
+
+
+class ProfileFormat(StrEnum):
+    """Formats of `profile`."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+
+
+class Grouping(StrEnum):
+    """What a row of `profile` stands for."""
+
+    NODE = "node"
+    OP = "op"
+    CATEGORY = "category"
+    REGION = "region"
+
+
+class Colour(StrEnum):
+    """When to use colours."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class FailOn(StrEnum):
+    """The least severity that makes `check` exit with 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH...",
+        help="Models, folders of models, or - for standard input. "
+        "MODEL::NODE, as reports print it, asks about one node.",
+        show_default=False,
+    ),
+]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape",
+        metavar="NAME:1x3x224x224",
+        help="The shape of an input; may be repeated.",
+        rich_help_panel="Shapes",
+    ),
+]
+Dim = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dim",
+        metavar="NAME=N",
+        help="The size of a symbolic dimension; may be repeated. A batch is 1 unless given.",
+        rich_help_panel="Shapes",
+    ),
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output-file", metavar="FILE", help="Write the report there, not to stdout."),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Use this configuration file instead of the nearest one."
+    ),
+]
+Isolated = Annotated[bool, typer.Option("--isolated", help="Ignore all configuration files.")]
+Color = Annotated[
+    Colour, typer.Option("--color", help="When to use colours (also NO_COLOR and FORCE_COLOR).")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Show where an unexpected error came from.")
+]
+
+
+@app.command()
+def check(
+    paths: Paths,
+    select: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="RULES", help="Rules to run: G1, a prefix (G), ALL."),
+    ] = None,
+    extend_select: Annotated[
+        list[str] | None,
+        typer.Option("--extend-select", metavar="RULES", help="Rules to run beside the selected."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="RULES", help="Rules to leave out.")
+    ] = None,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(
+            "--fail-on",
+            help="Exit with 1 at findings of this severity or above (warning).",
+            show_default=False,
+        ),
+    ] = None,
+    min_excess: Annotated[
+        str | None,
+        typer.Option(
+            "--min-excess",
+            metavar="SHARE",
+            help="Say nothing of a rule whose excess is below this share of the model's memory "
+            "access (1%).",
+        ),
+    ] = None,
+    exit_zero: Annotated[
+        bool, typer.Option("--exit-zero", help="Exit with 0 even where there are findings.")
+    ] = False,
+    input_shape: InputShape = None,
+    dim: Dim = None,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Show every node's memory access and multiply-adds.")
+    ] = False,
+    output_format: Annotated[
+        CheckFormat, typer.Option("--output-format", help="The form of the report.")
+    ] = CheckFormat.FULL,
+    output_file: OutputFile = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", min=0, help="Models to check side by side; 0: as many as pay."),
+    ] = 0,
+    no_latency: Annotated[
+        bool,
+        typer.Option("--no-latency", help="Do not measure latency (nothing is measured yet)."),
+    ] = False,
+    config: ConfigFile = None,
+    isolated: Isolated = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
+) -> None:
+    """Check models against the guidelines."""
+    with _errors_told(verbose):
+        from graphlint.checking import Options, settings_for
+
+        overrides = _overrides(
+            select=_rules(select),
+            extend_select=_rules(extend_select),
+            ignore=_rules(ignore),
+            fail_on=None if fail_on is None else str(fail_on),
+            min_excess=_share(min_excess),
+            input_shape=input_shape,
+            dim=dim,
+        )
+        options = Options(
+            overrides,
+            config_file=config,
+            isolated=isolated,
+            jobs=jobs,
+            want_nodes=nodes or output_format is CheckFormat.JSON,
+        )
+        threshold = settings_for(Path(), options).fail_on
+        report = _checked(paths, options)
+        style = _style(color, output_file)
+        if output_format is CheckFormat.JSON:
+            from graphlint.report import json
+
+            text = json.render(report)
+        elif output_format is CheckFormat.CONCISE:
+            from graphlint.report import concise
+
+            text = concise.render(report, style)
+        else:
+            from graphlint.report import full
+
+            text = full.render(report, style, nodes=nodes)
+        _write(text, output_file)
+        code = _exit_code(report, threshold)
+    raise typer.Exit(CLEAN if code == FOUND and exit_zero else code)
+
+
+@app.command()
+def profile(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A model.", show_default=False)],
+    by: Annotated[Grouping, typer.Option("--by", help="What a row stands for.")] = Grouping.NODE,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top",
+            min=0,
+            metavar="N",
+            help="Rows to show; 0 shows all. (25 in table and markdown, else all.)",
+            show_default=False,
+        ),
+    ] = None,
+    input_shape: InputShape = None,
+    dim: Dim = None,
+    output_format: Annotated[
+        ProfileFormat, typer.Option("--output-format", help="The form of the table.")
+    ] = ProfileFormat.TABLE,
+    output_file: OutputFile = None,
+    no_latency: Annotated[
+        bool,
+        typer.Option("--no-latency", help="Do not measure latency (nothing is measured yet)."),
+    ] = False,
+    config: ConfigFile = None,
+    isolated: Isolated = False,
+    color: Color = Colour.AUTO,
+    verbose: Verbose = False,
+) -> None:
+    """Show what every node costs: memory access, multiply-adds, parameters."""
+    with _errors_told(verbose):
+        from graphlint.checking import Options
+        from graphlint.report import profile as reporters
+
+        options = Options(
+            _overrides(input_shape=input_shape, dim=dim),
+            config_file=config,
+            isolated=isolated,
+            want_findings=False,
+            want_nodes=True,
+            want_regions=by is Grouping.REGION,
+        )
+        if os.path.isdir(path):
+            raise UsageError(
+                f"{path}: a folder", cause="profile takes one model", hint="give the model's path"
+            )
+        report = _checked([path], options)
+        style = _style(color, output_file)
+        render = {
+            ProfileFormat.TABLE: reporters.as_table,
+            ProfileFormat.JSON: reporters.as_json,
+            ProfileFormat.CSV: reporters.as_csv,
+            ProfileFormat.MARKDOWN: reporters.as_markdown,
+        }[output_format]
+        if top is None:
+            top = 25 if output_format in (ProfileFormat.TABLE, ProfileFormat.MARKDOWN) else 0
+        if any(model.totals is not None for model in report.models):
+            _write(render(report, by.value, top, style), output_file)
+        for problem in report.problems:
+            _tell(problem, style)
+    raise typer.Exit(FAILED if report.problems else CLEAN)
+
+
+@app.command()
+def rule(
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="A rule's code or name.")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """List the rules, or show one rule's page."""
+    with _errors_told(verbose):
+        from graphlint import registry
+        from graphlint.report.text import columns
+
+        known = registry.rules()
+        if code is None:
+            table = [(r.code, r.name, str(r.severity), r.summary) for r in known.values()]
+            lines = columns(table, "<<<<")
+        else:
+            matches = [r for r in known.values() if code in (r.code, r.name)]
+            if not matches:
+                names = [*known, *(r.name for r in known.values())]
+                raise UsageError(
+                    f"there is no rule {code!r}",
+                    cause=f"the rules are {', '.join(known)}",
+                    hint=registry.did_you_mean(code, names) or "see `graphlint rule`",
+                )
+            lines = [f"# {matches[0].name} ({matches[0].code})", "", matches[0].page.strip()]
+        _write("\n".join(lines) + "\n", None)
+
+
+@app.command()
+def config(
+    path: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="The folder whose settings to show.")
+    ] = Path(),
+    config: ConfigFile = None,
+    isolated: Isolated = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the effective settings, and where each one comes from."""
+    with _errors_told(verbose):
+        from graphlint.checking import Options, settings_for
+        from graphlint.config import described
+        from graphlint.report.text import columns
+
+        settings = settings_for(
+            path if path.is_dir() else path.parent, Options(config_file=config, isolated=isolated)
+        )
+        rows = [(f"{key} = {value}", f"# {origin}") for key, value, origin in described(settings)]
+        _write("\n".join(columns(rows, "<<")) + "\n", None)
+
+
+@app.command()
+def version(verbose: Verbose = False) -> None:
+    """Show the versions of graphlint and of what it stands on."""
+    with _errors_told(verbose):
+        import platform
+
+        from graphlint.checking import DISTRIBUTION, installed_version
+        from graphlint.report.text import columns
+
+        rows = [
+            (DISTRIBUTION, installed_version()),
+            ("python", platform.python_version()),
+            *((name, _distribution_version(name)) for name in ("onnx", "numpy", "networkx")),
+            ("onnxruntime", _runtime_version()),
+        ]
+        _write("\n".join(columns(rows, "<<")) + "\n", None)
+
+
+def _distribution_version(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as find_version
+
+    try:
+        return find_version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _runtime_version() -> str:
+    for name in ("onnxruntime-gpu", "onnxruntime"):
+        found = _distribution_version(name)
+        if found != "not installed":
+            return f"{found} ({name})"
+    return "not installed"
+
+
+def _rules(given: Iterable[str] | None) -> tuple[str, ...] | None:
+    """`--select G1,G2 --select G4` as one tuple."""
+    if not given:
+        return None
+    return tuple(code.strip() for item in given for code in item.split(",") if code.strip())
+
+
+def _share(text: str | None) -> float | None:
+    from graphlint.config import parse_share
+
+    return None if text is None else parse_share(text)
+
+
+def _overrides(**given: Any) -> dict[str, Any]:
+    """Settings that were given; lists as tuples, empty ones left out."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None and value != []
+    }
+
+
+def _checked(paths: list[str], options: Options) -> Report:
+    from graphlint.checking import check_paths
+
+    with _progress() as tell:
+        return check_paths(paths, options, tell)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A line on stderr while many models are checked; none in pipes and hooks."""
+    shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
+    start = last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if not shown or total < 2 or now - last < 0.2:
+            return
+        last = now
+        rate = done / (now - start)
+        left = (total - done) / rate
+        sys.stderr.write(
+            f"\r{done} of {total} models, {rate:.0f} a second, {left:.0f} s left\x1b[K"
+        )
+        sys.stderr.flush()
+
+    try:
+        yield tell
+    finally:
+        if shown and last != start:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _exit_code(report: Report, fail_on: str) -> int:
+    from graphlint.findings import Severity
+
+    if report.problems:
+        return FAILED
+    if fail_on == FailOn.NEVER:
+        return CLEAN
+    least = Severity.parse(fail_on)
+    return FOUND if any(finding.severity >= least for finding in report.findings) else CLEAN
+
+
+def _style(color: Colour, output_file: Path | None, stream: Any = None) -> Style:
+    from graphlint.report.text import Style
+
+    stream = stream if stream is not None else sys.stdout
+    if output_file is not None:
+        return Style()
+    utf8 = (stream.encoding or "ascii").lower().replace("-", "").startswith("utf")
+    wanted = color is Colour.ALWAYS
+    if color is Colour.AUTO and not os.environ.get("NO_COLOR"):
+        forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
+        wanted = forced or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    return Style(colour=wanted, ascii=not utf8)
+
+
+def _write(text: str, output_file: Path | None) -> None:
+    """The payload, to stdout or, all or nothing, to a file."""
+    if output_file is None:
+        style = _style(Colour.NEVER, None)
+        sys.stdout.write(style.final(text))
+        return
+    from graphlint.atomic import write_text
+
+    write_text(output_file, text)
+
+
+def _tell(problem: Any, style: Style) -> None:
+    from dataclasses import replace
+
+    from graphlint.report.full import problem_lines
+
+    told = "\n".join(problem_lines(problem, replace(style, colour=False)))
+    sys.stderr.write(style.final(told) + "\n")
+
+
+@contextmanager
+def _errors_told(verbose: bool) -> Iterator[None]:
+    """Errors as `error:`, `cause:`, `hint:` on stderr and exit code 2; no traceback."""
+    from graphlint.results import Problem
+
+    try:
+        yield
+        return
+    except GraphlintError as error:
+        problem = Problem.of(error)
+        _traceback_if(verbose)
+    except (typer.Exit, KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:  # a bug: said as one line unless asked for more
+        problem = Problem(
+            "graphlint failed unexpectedly",
+            f"{type(error).__name__}: {error}",
+            "run it again with --verbose and report what it prints",
+        )
+        _traceback_if(verbose)
+    _tell(problem, _style(Colour.NEVER, None, sys.stderr))
+    raise typer.Exit(FAILED)
+
+
+def _traceback_if(verbose: bool) -> None:
+    if verbose:
+        import traceback
+
+        traceback.print_exc()

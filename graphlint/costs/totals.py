@@ -1,0 +1,234 @@
+"""From a view with shapes to the cost of every node, and of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from graphlint.costs.contract import Category, Handle, NodeCost, Operand, Operation
+from graphlint.costs.count import count
+from graphlint.graph import ABSENT, GraphView, Node, Scope
+
+Handles = Mapping[tuple[str, str], Handle]
+
+FREE = NodeCost(Category.VIEW)
+"""The cost of shape arithmetic: it can be folded before the model runs, and moves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The cost of every node, by its index, and what they were told from.
+
+    Costs are additive: the model's are the sum over all nodes. A node in a body counts for all its
+    executions; of the branches of an If, the dearer counts. `shape_arithmetic` holds the indices of
+    the nodes that only make shapes. `parameters` counts a stored tensor once, however many nodes
+    read it. `executions` says how often each scope runs in one run of the model, or why that is not
+    known.
+    """
+
+    nodes: tuple[NodeCost, ...]
+    shape_arithmetic: frozenset[int]
+    parameters: int
+    executions: Mapping[str, int | str]
+
+    @property
+    def total(self) -> NodeCost:
+        """The sum over all nodes whose cost is known; `parameters` of distinct tensors."""
+        return replace(add(self.nodes), parameters=self.parameters)
+
+    @property
+    def uncosted(self) -> int:
+        """How many nodes the total leaves out."""
+        return sum(cost.unknown is not None for cost in self.nodes)
+
+
+def add(costs: Iterable[NodeCost]) -> NodeCost:
+    """The sum of the known ones among `costs`."""
+    sums = [0] * 9
+    for cost in costs:
+        if cost.unknown is None:
+            figures = (
+                cost.multiply_adds,
+                cost.element_operations,
+                cost.read_elements,
+                cost.write_elements,
+                cost.weight_elements,
+                cost.read_bytes,
+                cost.write_bytes,
+                cost.weight_bytes,
+                cost.parameters,
+            )
+            sums = [total + figure for total, figure in zip(sums, figures, strict=True)]
+    return NodeCost(Category.OTHER, *sums)
+
+
+def node_costs(view: GraphView, handles: Handles) -> Costs:
+    """The cost of every node of `view`, by the handles of a table (domain, operator) → handle."""
+    arithmetic = shape_arithmetic(view, handles)
+    once = [
+        FREE if node.index in arithmetic else _cost_once(view, node, handles) for node in view.nodes
+    ]
+    executions = _executions(view, once)
+    return Costs(
+        tuple(
+            _repeated(cost, executions[node.scope])
+            for node, cost in zip(view.nodes, once, strict=True)
+        ),
+        arithmetic,
+        _distinct_parameters(view, once, handles),
+        executions,
+    )
+
+
+def operation(view: GraphView, node: Node) -> Operation:
+    """The node with what is known of its operands."""
+    return Operation(
+        node,
+        tuple(_operand(view, key) for key in node.inputs),
+        tuple(_operand(view, key) for key in node.outputs),
+    )
+
+
+def _operand(view: GraphView, key: str) -> Operand | None:
+    if key == ABSENT:
+        return None
+    return Operand(
+        key,
+        view.types.get(key),
+        view.constants.get(key),
+        view.data.get(key),
+        key in view.static_values,
+        view.reasons.get(key, ""),
+    )
+
+
+def _cost_once(view: GraphView, node: Node, handles: Handles) -> NodeCost:
+    handle = handles.get((node.domain, node.op))
+    if handle is None:
+        name = f"{node.domain}.{node.op}" if node.domain else node.op
+        return NodeCost(
+            unknown=f"graphlint has no cost for the operator {name}: a rule pack can register one"
+        )
+    return count(operation(view, node), handle)
+
+
+def shape_arithmetic(view: GraphView, handles: Handles) -> frozenset[int]:
+    """Indices of the nodes that only make shapes, axes or indices, and can be folded.
+
+    A node is one when its outputs do not depend on the model's data and every reader either is one
+    too or takes the value where its operator expects a shape, axes, indices or a setting.
+    """
+    static = view.static_values
+    found: set[int] = set()
+    for node in reversed(view.nodes):
+        outputs = [key for key in node.outputs if key != ABSENT]
+        if node.op == "Constant" or not outputs or view.bodies(node):
+            continue
+        if not any(view.readers(key) for key in outputs) or not all(
+            key in static for key in outputs
+        ):
+            continue
+        if all(
+            not view.is_output(key)
+            and all(
+                reader.index in found or _only_controls(reader, key, handles)
+                for reader in view.readers(key)
+            )
+            for key in outputs
+        ):
+            found.add(node.index)
+    return frozenset(found)
+
+
+def _only_controls(reader: Node, key: str, handles: Handles) -> bool:
+    handle = handles.get((reader.domain, reader.op))
+    return handle is not None and all(
+        position in handle.control for position, name in enumerate(reader.inputs) if name == key
+    )
+
+
+def _executions(view: GraphView, once: list[NodeCost]) -> Mapping[str, int | str]:
+    """How often each scope runs, the cheaper branch of an undecided If never."""
+    executions = dict(view.executions)
+    weights: dict[str, tuple[int, int]] = {}
+    # Scopes are listed outermost first: inner ones are weighed before the branch they stand in.
+    for scope in reversed(view.scopes.values()):
+        weights[scope.path] = _weight(view, scope, once, weights)
+    for node in view.nodes:
+        branches = view.bodies(node)
+        if node.op != "If" or len(branches) < 2 or any(executions[b.path] == 0 for b in branches):
+            continue
+        dearest = max(branches, key=lambda branch: weights[branch.path])
+        for branch in branches:
+            if branch is not dearest:
+                _stop(view, branch, executions)
+    return executions
+
+
+def _weight(
+    view: GraphView, scope: Scope, once: list[NodeCost], weights: Mapping[str, tuple[int, int]]
+) -> tuple[int, int]:
+    memory = multiply_adds = 0
+    for node in view.scope_nodes(scope.path):
+        memory += once[node.index].memory_access_bytes
+        multiply_adds += once[node.index].multiply_adds
+        for body in view.bodies(node):
+            memory += weights[body.path][0]
+            multiply_adds += weights[body.path][1]
+    return memory, multiply_adds
+
+
+def _stop(view: GraphView, scope: Scope, executions: dict[str, int | str]) -> None:
+    executions[scope.path] = 0
+    for node in view.scope_nodes(scope.path):
+        for body in view.bodies(node):
+            _stop(view, body, executions)
+
+
+def _repeated(cost: NodeCost, times: int | str) -> NodeCost:
+    """The cost of all executions; what never runs costs nothing, even where it is unknown."""
+    if times == 1 or cost.unknown is not None:
+        return cost
+    if isinstance(times, str):
+        free = cost.memory_access_bytes == cost.multiply_adds == cost.element_operations == 0
+        return cost if free else NodeCost(cost.category, unknown=times)
+    return NodeCost(
+        cost.category,
+        cost.multiply_adds * times,
+        cost.element_operations * times,
+        cost.read_elements * times,
+        cost.write_elements * times,
+        cost.weight_elements * times,
+        cost.read_bytes * times,
+        cost.write_bytes * times,
+        cost.weight_bytes * times,
+        cost.parameters,
+    )
+
+
+def _distinct_parameters(view: GraphView, once: list[NodeCost], handles: Handles) -> int:
+    """Parameters of the model: what nodes share is counted once."""
+    seen: set[str] = set()
+    total = 0
+    for node, cost in zip(view.nodes, once, strict=True):
+        if not cost.parameters:
+            continue
+        stored = {key for key in node.inputs if key in view.constants}
+        repeated = stored & seen
+        total += cost.parameters if not repeated else _unseen_parameters(view, node, seen, handles)
+        seen |= stored
+    return total
+
+
+def _unseen_parameters(view: GraphView, node: Node, seen: set[str], handles: Handles) -> int:
+    """What the node adds to the parameters where it shares some of its weights."""
+    whole = operation(view, node)
+    operands = tuple(
+        None
+        if operand is None
+        else replace(operand, constant=None)
+        if operand.key in seen
+        else operand
+        for operand in whole.inputs
+    )
+    return count(replace(whole, inputs=operands), handles[(node.domain, node.op)]).parameters

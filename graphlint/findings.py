@@ -1,0 +1,72 @@
+"""What a rule finds: sites, and the findings that like sites fold into. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """How bad a finding is; ordered, so that severities compare."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+
+    @classmethod
+    def parse(cls, text: str) -> Severity:
+        """From its lower-case name; raises `KeyError` for any other text."""
+        return cls[text.upper()] if text == text.lower() else cls[""]
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a model: the node paths of one site, the one to look at first in front."""
+
+    model: str
+    nodes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.model}::{self.nodes[0]}" if self.nodes else self.model
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSite:
+    """One site of a finding: where it is and what it moves beyond need, in bytes."""
+
+    location: Location
+    excess_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Like sites of one rule in one model.
+
+    `excess_bytes` is the sites' sum, None where the rule states none (G3). `seconds` is the
+    measured time in the sites' nodes, None where nothing was measured. `fingerprint` is made of the
+    nodes' structure: it outlives renaming and re-exporting. `fixable`: a rewrite may help.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    help: str
+    sites: tuple[FoundSite, ...]
+    excess_bytes: int | None
+    fingerprint: str
+    fixable: bool = False
+    seconds: float | None = None
+
+    @property
+    def location(self) -> Location:
+        """Where to look first."""
+        return self.sites[0].location
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The paths of all nodes of all sites, each once."""
+        return tuple(dict.fromkeys(path for site in self.sites for path in site.location.nodes))

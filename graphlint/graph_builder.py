@@ -1,0 +1,544 @@
+"""From a `Model` to a `GraphView`: scopes laid open, local functions expanded, nodes sorted."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from graphlint.errors import ModelError
+from graphlint.graph import (
+    ABSENT,
+    Constant,
+    GraphView,
+    Node,
+    OtherType,
+    Scope,
+    TensorType,
+    ValueType,
+)
+
+if TYPE_CHECKING:
+    import onnx
+
+    from graphlint.model import Model
+
+MAX_NODES = 1_000_000
+"""How many nodes a model may have once its functions are expanded."""
+
+FunctionId = tuple[str, str, str]
+
+
+def build(model: Model) -> GraphView:
+    """Lay a model open as a `GraphView` with the types that it declares.
+
+    Raises:
+        ModelError: a value is produced twice or never, the graph has a cycle, a function calls
+            itself, or the functions expand to more than `MAX_NODES` nodes.
+    """
+    proto = model.proto
+    opsets = {_domain(entry.domain): entry.version for entry in proto.opset_import}
+    functions = {_function_id(function): function for function in proto.functions}
+    _check_expansion(model.path, proto.graph, functions)
+    builder = _Builder(model.path, functions)
+    inputs, outputs = builder.add_graph(proto.graph, _Names(""), opsets, parent=None)
+    return GraphView(
+        nodes=tuple(builder.nodes),
+        scopes=builder.scopes,
+        inputs=inputs,
+        outputs=outputs,
+        opsets=opsets,
+        constants=builder.constants,
+        types=builder.types,
+        metadata={entry.key: entry.value for entry in proto.metadata_props},
+    )
+
+
+def declared_type(proto: onnx.TypeProto) -> ValueType | None:
+    """A `TypeProto` as a `ValueType`; None where it says nothing."""
+    kind = proto.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind != "tensor_type":
+        return OtherType(kind.removesuffix("_type"), proto.SerializeToString(deterministic=True))
+    tensor = proto.tensor_type
+    if not tensor.HasField("shape"):
+        return TensorType(tensor.elem_type, None)
+    dims = tuple(
+        dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None)
+        for dim in tensor.shape.dim
+    )
+    # A negative size is how some exporters spell "any".
+    return TensorType(
+        tensor.elem_type, tuple(None if isinstance(d, int) and d < 0 else d for d in dims)
+    )
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _function_id(proto: onnx.FunctionProto) -> FunctionId:
+    return _domain(proto.domain), proto.name, proto.overload
+
+
+def _call_id(node: onnx.NodeProto) -> FunctionId:
+    return _domain(node.domain), node.op_type, node.overload
+
+
+def _subgraphs(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.name, attribute.g
+        for position, graph in enumerate(attribute.graphs):
+            yield f"{attribute.name}[{position}]", graph
+
+
+def _check_expansion(
+    path: str, graph: onnx.GraphProto, functions: Mapping[FunctionId, onnx.FunctionProto]
+) -> None:
+    """Refuse recursion, and functions that expand to too many nodes, before anything is built."""
+    sizes: dict[FunctionId, int] = {}
+    calling: list[FunctionId] = []
+
+    def size_of(nodes: Iterable[onnx.NodeProto]) -> int:
+        total = 0
+        for node in nodes:
+            call = _call_id(node)
+            total += function_size(call) if call in functions else 1
+            for _, body in _subgraphs(node):
+                total += size_of(body.node)
+        return total
+
+    def function_size(call: FunctionId) -> int:
+        if call in calling:
+            cycle = " → ".join(name for _, name, _ in [*calling[calling.index(call) :], call])
+            raise ModelError(
+                f"{path}: a local function calls itself",
+                cause=cycle,
+                hint="ONNX does not allow recursion: export the model again",
+            )
+        if call not in sizes:
+            if len(calling) >= 64:
+                raise ModelError(
+                    f"{path}: local functions nest deeper than 64",
+                    cause=f"at {call[1]!r}",
+                    hint="inline the functions at export",
+                )
+            calling.append(call)
+            sizes[call] = size_of(functions[call].node)
+            calling.pop()
+        return sizes[call]
+
+    total = size_of(graph.node)
+    if total > MAX_NODES:
+        raise ModelError(
+            f"{path}: too many nodes",
+            cause=f"its local functions expand to {total} nodes; the limit is {MAX_NODES}",
+            hint="check the parts of the model on their own",
+        )
+
+
+@dataclass(slots=True)
+class _Names:
+    """Names of one scope → keys; names that it does not define are looked up in its parent."""
+
+    path: str
+    parent: _Names | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def define(self, name: str) -> str:
+        key = f"{self.path}::{name}" if self.path else name
+        self.keys[name] = key
+        return key
+
+    def find(self, name: str) -> str | None:
+        scope: _Names | None = self
+        while scope is not None:
+            if name in scope.keys:
+                return scope.keys[name]
+            scope = scope.parent
+        return None
+
+
+class _Builder:
+    """Collects the flat tables while scopes are walked, outermost first."""
+
+    def __init__(self, path: str, functions: Mapping[FunctionId, onnx.FunctionProto]) -> None:
+        self.path = path
+        self.functions = functions
+        self.nodes: list[Node] = []
+        self.scopes: dict[str, Scope] = {}
+        self.constants: dict[str, Constant] = {}
+        self.types: dict[str, ValueType] = {}
+        self.paths: set[str] = set()
+
+    def add_graph(
+        self,
+        graph: onnx.GraphProto,
+        names: _Names,
+        opsets: Mapping[str, int],
+        parent: str | None,
+        owner: int | None = None,
+        attribute: str = "",
+        values: Mapping[str, onnx.AttributeProto] | None = None,
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Add a scope; return the keys of its inputs (without initializers) and outputs."""
+        for tensor in graph.initializer:
+            self._add_constant(names.define(tensor.name), tensor)
+        for sparse in graph.sparse_initializer:
+            self._add_sparse(names.define(sparse.values.name), sparse)
+        inputs = []
+        for info in graph.input:
+            if info.name not in names.keys:  # before IR 4, initializers are listed as inputs too
+                inputs.append(names.define(info.name))
+                self._declare(inputs[-1], info.type)
+        order = self._define_outputs(graph.node, names)
+        for info in graph.value_info:
+            if info.name in names.keys:
+                self._declare(names.keys[info.name], info.type)
+        outputs = []
+        for info in graph.output:
+            key = names.find(info.name)
+            if key is None:
+                raise ModelError(
+                    f"{self.path}: an output that nothing produces",
+                    cause=f"no node, input or initializer gives {info.name!r}",
+                    hint="export the model again, or check it with onnx.checker",
+                )
+            outputs.append(key)
+            self._declare(key, info.type)
+        self.scopes[names.path] = Scope(
+            names.path, parent, owner, attribute, tuple(inputs), tuple(outputs)
+        )
+        self._add_nodes(graph.node, order, names, opsets, names.path, values)
+        return tuple(inputs), tuple(outputs)
+
+    def _define_outputs(
+        self, nodes: Sequence[onnx.NodeProto], names: _Names, scope: str = ""
+    ) -> Sequence[int]:
+        """Define every output's key; return the nodes' positions in topological order."""
+        producers: dict[str, int] = {}
+        for position, node in enumerate(nodes):
+            for name in node.output:
+                if name == ABSENT:
+                    continue
+                if name in names.keys:
+                    other = producers.get(name)
+                    raise ModelError(
+                        f"{self.path}: a value is produced twice",
+                        cause=f"{name!r} comes out of {_label(node, position)} and "
+                        + (
+                            "is an input or initializer"
+                            if other is None
+                            else f"of {_label(nodes[other], other)}"
+                        ),
+                        hint="export the model again, or check it with onnx.checker",
+                    )
+                producers[name] = position
+                names.define(name)
+        return _sorted_positions(self.path, nodes, producers)
+
+    def _add_nodes(
+        self,
+        protos: Sequence[onnx.NodeProto],
+        order: Sequence[int],
+        names: _Names,
+        opsets: Mapping[str, int],
+        scope: str,
+        values: Mapping[str, onnx.AttributeProto] | None,
+    ) -> None:
+        for position in order:
+            proto = protos[position]
+            path = self._unique_path(names.path, proto, position)
+            inputs = tuple(self._read(name, names, proto, position) for name in proto.input)
+            outputs = tuple(names.keys[name] if name else ABSENT for name in proto.output)
+            if values is not None:
+                proto = _with_values(proto, values)
+            function = self.functions.get(_call_id(proto))
+            if function is not None:
+                self._expand(proto, function, inputs, outputs, path, scope)
+                continue
+            domain = _domain(proto.domain)
+            index = len(self.nodes)
+            self.nodes.append(
+                Node(
+                    index=index,
+                    path=path,
+                    name=proto.name,
+                    op=proto.op_type,
+                    domain=domain,
+                    version=opsets.get(domain, 0),
+                    inputs=inputs,
+                    outputs=outputs,
+                    attributes=_attributes(proto),
+                    proto=proto,
+                    scope=scope,
+                    metadata={entry.key: entry.value for entry in proto.metadata_props},
+                )
+            )
+            if proto.op_type == "Constant" and domain == "":
+                self._add_constant_node(outputs, self.nodes[-1])
+            for attribute, body in _subgraphs(proto):
+                inner = _Names(f"{path}/{attribute}", names)
+                self.add_graph(body, inner, opsets, scope, index, attribute, values)
+
+    def _expand(
+        self,
+        call: onnx.NodeProto,
+        function: onnx.FunctionProto,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        path: str,
+        scope: str,
+    ) -> None:
+        """Put the function's nodes in the place of its call."""
+        names = _Names(path)
+        for position, name in enumerate(function.input):
+            names.keys[name] = inputs[position] if position < len(inputs) else ABSENT
+        formal_inputs = dict(names.keys)
+        given = dict(zip(function.output, outputs, strict=False))
+        order = self._define_outputs(function.node, names)
+        for name, key in given.items():
+            if key == ABSENT:
+                continue
+            if name in formal_inputs:  # an output that is an input: only a name for it
+                self._add_identity(formal_inputs[name], key, f"{path}/{name}", scope)
+            elif name in names.keys:
+                names.keys[name] = key
+            else:
+                raise ModelError(
+                    f"{self.path}: a function output that nothing produces",
+                    cause=f"{name!r} of {function.name!r}",
+                    hint="check the model with onnx.checker",
+                )
+        for info in function.value_info:
+            if info.name in names.keys and names.keys[info.name] not in self.types:
+                self._declare(names.keys[info.name], info.type)
+        opsets = {_domain(entry.domain): entry.version for entry in function.opset_import}
+        values = {a.name: a for a in function.attribute_proto} | {a.name: a for a in call.attribute}
+        self._add_nodes(function.node, order, names, opsets, scope, values)
+
+    def _add_identity(self, source: str, target: str, path: str, scope: str) -> None:
+        from onnx import NodeProto
+
+        proto = NodeProto(op_type="Identity", input=[source], output=[target])
+        self.nodes.append(
+            Node(
+                len(self.nodes), path, "", "Identity", "", 1, (source,), (target,), {}, proto, scope
+            )
+        )
+
+    def _read(self, name: str, names: _Names, proto: onnx.NodeProto, position: int) -> str:
+        if name == ABSENT:
+            return ABSENT
+        key = names.find(name)
+        if key is None:
+            raise ModelError(
+                f"{self.path}: an input that nothing produces",
+                cause=f"{_label(proto, position)} reads {name!r}",
+                hint="export the model again, or check it with onnx.checker",
+            )
+        return key
+
+    def _unique_path(self, scope: str, proto: onnx.NodeProto, position: int) -> str:
+        prefix = f"{scope}/" if scope else ""
+        path = prefix + (proto.name or f"#{position}({proto.op_type})")
+        if path in self.paths:
+            path = f"{path}#{position}"
+        while path in self.paths:
+            path += "'"
+        self.paths.add(path)
+        return path
+
+    def _declare(self, key: str, proto: onnx.TypeProto) -> None:
+        declared = declared_type(proto)
+        if declared is not None and key not in self.constants:
+            self.types[key] = declared
+
+    def _add_constant(self, key: str, tensor: onnx.TensorProto) -> None:
+        if any(dim < 0 for dim in tensor.dims):
+            raise ModelError(
+                f"{self.path}: a tensor with a negative dimension",
+                cause=f"{tensor.name!r} has the shape {list(tensor.dims)}",
+                hint="export the model again",
+            )
+        shape = tuple(tensor.dims)
+        self.constants[key] = Constant(tensor.data_type, shape, tensor)
+        self.types[key] = TensorType(tensor.data_type, shape)
+
+    def _add_sparse(self, key: str, sparse: onnx.SparseTensorProto) -> None:
+        # Stored as its values and their indices; to its readers it is the dense tensor.
+        self.constants[key] = Constant(sparse.values.data_type, tuple(sparse.dims), sparse)
+        self.types[key] = TensorType(sparse.values.data_type, tuple(sparse.dims))
+
+    def _add_constant_node(self, outputs: tuple[str, ...], node: Node) -> None:
+        if not outputs or outputs[0] == ABSENT:
+            return
+        tensor = _constant_value(node)
+        if tensor is not None:
+            self._add_constant(outputs[0], tensor)
+
+
+def _constant_value(node: Node) -> onnx.TensorProto | None:
+    """The tensor of a Constant node, whichever attribute holds it."""
+    from onnx import TensorProto
+
+    spellings = {
+        "value_float": (TensorProto.FLOAT, "float_data"),
+        "value_floats": (TensorProto.FLOAT, "float_data"),
+        "value_int": (TensorProto.INT64, "int64_data"),
+        "value_ints": (TensorProto.INT64, "int64_data"),
+        "value_string": (TensorProto.STRING, "string_data"),
+        "value_strings": (TensorProto.STRING, "string_data"),
+    }
+    for name, value in node.attributes.items():
+        if name == "value" and isinstance(value, TensorProto):
+            return value
+        if name in spellings:
+            dtype, payload = spellings[name]
+            many = name.endswith("s")
+            items = value if many else (value,)
+            if dtype == TensorProto.STRING:
+                items = [item.encode() if isinstance(item, str) else item for item in items]
+            tensor = TensorProto(data_type=dtype, dims=[len(items)] if many else [])
+            getattr(tensor, payload).extend(items)
+            return tensor
+    return None
+
+
+def _with_values(
+    proto: onnx.NodeProto, values: Mapping[str, onnx.AttributeProto]
+) -> onnx.NodeProto:
+    """The node with attributes that refer to the function's own (`ref_attr_name`) filled in."""
+    if not any(attribute.ref_attr_name for attribute in proto.attribute):
+        return proto
+    filled = type(proto)()
+    filled.CopyFrom(proto)
+    del filled.attribute[:]
+    for attribute in proto.attribute:
+        if not attribute.ref_attr_name:
+            filled.attribute.add().CopyFrom(attribute)
+        elif attribute.ref_attr_name in values:
+            copy = filled.attribute.add()
+            copy.CopyFrom(values[attribute.ref_attr_name])
+            copy.name = attribute.name
+    return filled
+
+
+def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
+    return {attribute.name: _attribute_value(attribute) for attribute in proto.attribute}
+
+
+def _attribute_value(attribute: onnx.AttributeProto) -> Any:
+    kind = attribute.type
+    if kind == attribute.INT:
+        return attribute.i
+    if kind == attribute.INTS:
+        return tuple(attribute.ints)
+    if kind == attribute.FLOAT:
+        return attribute.f
+    if kind == attribute.FLOATS:
+        return tuple(attribute.floats)
+    if kind == attribute.STRING:
+        return attribute.s.decode("utf-8", "backslashreplace")
+    if kind == attribute.STRINGS:
+        return tuple(item.decode("utf-8", "backslashreplace") for item in attribute.strings)
+    if kind == attribute.TENSOR:
+        return attribute.t
+    if kind == attribute.UNDEFINED:  # IR 1 and 2 do not say the type
+        return _untyped_value(attribute)
+    return attribute
+
+
+def _untyped_value(attribute: onnx.AttributeProto) -> Any:
+    for present, kind in (
+        (attribute.HasField("i"), attribute.INT),
+        (bool(attribute.ints), attribute.INTS),
+        (attribute.HasField("f"), attribute.FLOAT),
+        (bool(attribute.floats), attribute.FLOATS),
+        (attribute.HasField("s"), attribute.STRING),
+        (bool(attribute.strings), attribute.STRINGS),
+        (attribute.HasField("t"), attribute.TENSOR),
+    ):
+        if present:
+            typed = type(attribute)()
+            typed.CopyFrom(attribute)
+            typed.type = kind
+            return _attribute_value(typed)
+    return attribute
+
+
+def _label(node: onnx.NodeProto, position: int) -> str:
+    return repr(node.name) if node.name else f"node #{position} ({node.op_type})"
+
+
+def _sorted_positions(
+    path: str, nodes: Sequence[onnx.NodeProto], producers: Mapping[str, int]
+) -> Sequence[int]:
+    """Positions of `nodes` in topological order: the file's own order wherever it is one.
+
+    Raises:
+        ModelError: the nodes form a cycle; the cause shows it.
+    """
+    needs: list[list[int]] = []
+    is_sorted = True
+    for position, node in enumerate(nodes):
+        names: Iterable[str] = node.input
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            names = [*node.input, *_captured(node)]
+        sources = [producers[name] for name in names if name in producers]
+        is_sorted = is_sorted and all(source < position for source in sources)
+        needs.append(sources)
+    if is_sorted:
+        return range(len(nodes))
+    waiting = [len(set(sources)) for sources in needs]
+    users: list[list[int]] = [[] for _ in nodes]
+    for position, sources in enumerate(needs):
+        for source in set(sources):
+            users[source].append(position)
+    ready = [position for position, count in enumerate(waiting) if count == 0]
+    order = []
+    while ready:
+        position = heapq.heappop(ready)
+        order.append(position)
+        for user in users[position]:
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                heapq.heappush(ready, user)
+    if len(order) < len(nodes):
+        raise ModelError(
+            f"{path}: the graph has a cycle",
+            cause=_cycle(nodes, needs, set(order)),
+            hint="ONNX graphs are acyclic: export the model again",
+        )
+    return order
+
+
+def _captured(node: onnx.NodeProto) -> set[str]:
+    """Names that the node's bodies take from outside."""
+    captured: set[str] = set()
+    for _, body in _subgraphs(node):
+        local = {info.name for info in body.input} | {t.name for t in body.initializer}
+        local |= {name for inner in body.node for name in inner.output}
+        used = {info.name for info in body.output}
+        for inner in body.node:
+            used.update(inner.input)
+            used |= _captured(inner)
+        captured |= used - local
+    return captured
+
+
+def _cycle(nodes: Sequence[onnx.NodeProto], needs: Sequence[Sequence[int]], done: set[int]) -> str:
+    """One cycle among the nodes that could not be sorted, as `a → b → a`, at most ten long."""
+    trail: list[int] = []
+    current = next(position for position in range(len(nodes)) if position not in done)
+    while current not in trail:
+        trail.append(current)
+        current = next(source for source in needs[current] if source not in done)
+    cycle = [*trail[trail.index(current) :], current][::-1]
+    labels = [_label(nodes[position], position) for position in cycle]
+    if len(labels) > 10:
+        labels = [*labels[:5], f"… {len(labels) - 9} more …", *labels[-4:]]
+    return " → ".join(labels)

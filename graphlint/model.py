@@ -1,0 +1,362 @@
+"""From a path to a `Model`: the safe reader, which leaves the weights where they are.
+
+A file is memory-mapped and walked (`graphlint.wire`); only its structure is parsed. What is no ONNX
+model is named for what it is. External data is located and its bounds are checked, never read, and
+no location may lead out of the model's folder.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from graphlint.errors import GraphlintError, ModelError
+from graphlint.wire import WireError, length_delimited, strip
+
+if TYPE_CHECKING:
+    import onnx
+
+STANDARD_INPUT = "-"
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""The largest payload that is read on demand: shapes and permutations, never whole weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model's structure.
+
+    `path` is as the user gave it and as reports show it; `file` is where its bytes lie. `proto` has
+    no payloads over `wire.KEEP_BYTES` (see there for how they are marked). `problems` are what is
+    wrong with it beside the structure: external data that is missing, cut short, or outside.
+    """
+
+    path: str
+    file: Path
+    proto: onnx.ModelProto
+    structure_bytes: int
+    file_bytes: int
+    problems: tuple[GraphlintError, ...] = ()
+
+    def payload(self, tensor: onnx.TensorProto) -> onnx.TensorProto | None:
+        """A copy of `tensor` with its numbers, or None where they can't be had.
+
+        They can't where they lie in an external file, are larger than `MAX_READ_BYTES`, or are
+        stored in pieces.
+        """
+        if tensor.data_location != tensor.EXTERNAL:
+            return tensor
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        if place.get("location") != "" or not place.get("field", "0").isdigit():
+            return None
+        offset, length = int(place["offset"]), int(place["length"])
+        field = int(place["field"])
+        if field == 0 or length > MAX_READ_BYTES or offset + length > self.file_bytes:
+            return None
+        with self.file.open("rb") as stream:
+            stream.seek(offset)
+            data = stream.read(length)
+        copy = type(tensor)()
+        copy.CopyFrom(tensor)
+        copy.ClearField("external_data")
+        copy.ClearField("data_location")
+        # The payload's bytes as they stood on the wire, parsed as the field they belong to.
+        copy.MergeFromString(length_delimited(field, data))
+        return copy
+
+
+def find(path: str) -> Iterator[str]:
+    """The models at `path`: itself, or every `.onnx` file below it in sorted order.
+
+    Folders are walked without following links, and hidden folders are left out.
+
+    Raises:
+        ModelError: `path` is a folder without models.
+    """
+    if path == STANDARD_INPUT or not os.path.isdir(path):
+        yield path
+        return
+    found = False
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(".onnx"):
+                found = True
+                yield os.path.join(folder, name)
+    if not found:
+        raise ModelError(
+            f"{path}: a folder without models",
+            cause="no file below it ends with .onnx",
+            hint="give the model's path, or another folder",
+        )
+
+
+def load(path: str, *, file: Path | None = None) -> Model:
+    """Read the structure of the model at `path` (its bytes at `file`, where they lie elsewhere).
+
+    Raises:
+        ModelError: there is no such file, it is no regular file, or it is no ONNX model.
+    """
+    from google.protobuf.message import DecodeError
+    from onnx import ModelProto
+
+    source = file if file is not None else Path(path)
+    descriptor = _open_regular(path, source)
+    with os.fdopen(descriptor, "rb") as stream:
+        before = os.fstat(descriptor)
+        if before.st_size == 0:
+            raise ModelError(
+                f"{path}: an empty file",
+                cause="it has 0 bytes",
+                hint="export or download the model again",
+            )
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
+            _refuse_other_formats(path, bytes(mapped[:512]))
+            view = memoryview(mapped)
+            try:
+                structure = strip(view).data
+            except WireError as error:
+                raise _not_a_model(path, error, before.st_size, view) from error
+            finally:
+                view.release()
+        after = os.fstat(stream.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise ModelError(
+            f"{path}: changed while it was read",
+            cause="its size or time of modification is not what it was at the start",
+            hint="run graphlint again once the file is written",
+        )
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(structure)
+    except DecodeError as error:
+        raise _garbage(path, "protobuf can't parse its structure") from error
+    if not proto.HasField("graph"):
+        raise _garbage(path, "it holds no graph")
+    problems = tuple(_external_problems(path, source, proto)) if file is None else ()
+    return Model(path, source, proto, len(structure), before.st_size, problems)
+
+
+def _open_regular(path: str, file: Path) -> int:
+    """Open `file` for reading, without ever waiting on a pipe or a device."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        kind = os.stat(file)
+        if not stat.S_ISREG(kind.st_mode):
+            raise _not_regular(path, kind.st_mode)
+        descriptor = os.open(file, flags)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path}: no such file", cause="nothing is there", hint="check the path"
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ModelError(
+            f"{path}: can't be opened", cause=reason, hint="check the path and its permissions"
+        ) from error
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):  # it was swapped between the two calls
+        os.close(descriptor)
+        raise _not_regular(path, mode)
+    return descriptor
+
+
+def _not_regular(path: str, mode: int) -> ModelError:
+    kinds = (
+        (stat.S_ISDIR, "a folder", "give it to `graphlint check`, which looks for models in it"),
+        (stat.S_ISFIFO, "a pipe", "pass `-` and send the model to standard input"),
+        (stat.S_ISCHR, "a device", "give the path of a file"),
+        (stat.S_ISBLK, "a device", "give the path of a file"),
+        (stat.S_ISSOCK, "a socket", "give the path of a file"),
+    )
+    for test, name, hint in kinds:
+        if test(mode):
+            return ModelError(
+                f"{path}: {name}, not a file", cause="only regular files are read", hint=hint
+            )
+    return ModelError(f"{path}: not a regular file", cause="only regular files are read")
+
+
+_MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
+    (
+        0,
+        b"version https://git-lfs.github.com/spec/",
+        "a Git LFS pointer, not the model",
+        "run `git lfs pull`",
+    ),
+    (4, b"ORTM", "an ONNX Runtime .ort file", "check the .onnx file that it was made from"),
+    (4, b"TFL3", "a TensorFlow Lite model", "convert it to ONNX first (tf2onnx)"),
+    (
+        0,
+        b"PK\x03\x04",
+        "a zip archive (a PyTorch checkpoint is one)",
+        "unpack it, or export the model to ONNX",
+    ),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (0, b"BZh", "a bzip2 archive", "unpack it first"),
+    (0, b"\xfd7zXZ\x00", "an xz archive", "unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
+    (0, b"\x89HDF\r\n", "an HDF5 file (Keras)", "export the model to ONNX first"),
+    (0, b"GGUF", "a GGUF file", "check the ONNX model that it was made from"),
+    (0, b"\x80\x02", "a Python pickle (PyTorch)", "export the model to ONNX first"),
+)
+
+
+def _refuse_other_formats(path: str, head: bytes) -> None:
+    for offset, magic, name, hint in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            raise ModelError(f"{path}: {name}", cause="its first bytes say so", hint=hint)
+    if not head.strip(b"\x00"):
+        raise ModelError(
+            f"{path}: no ONNX model",
+            cause="it begins with nothing but zero bytes",
+            hint="the download or copy was likely cut short: fetch it again",
+        )
+    if _is_text(head):
+        textual = head.lstrip().startswith(b"<") and b"ir_version" in head
+        raise ModelError(
+            f"{path}: " + ("a model in ONNX's text form" if textual else "text, not an ONNX model"),
+            cause="a model is binary (protobuf)",
+            hint="convert it with onnx.parser.parse_model and onnx.save"
+            if textual
+            else "check that the download or checkout gave the model itself",
+        )
+
+
+def _is_text(head: bytes) -> bool:
+    """Whether the bytes are printable text; a model's first bytes are control characters."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = head[: error.start].decode("utf-8") if error.start > len(head) - 4 else ""
+    return len(text) > 0 and all(char.isprintable() or char in "\t\r\n\f" for char in text)
+
+
+def _not_a_model(path: str, error: WireError, size: int, view: memoryview) -> ModelError:
+    looks_like_model = bytes(view[:1]) in (b"\x08", b"\x12", b"\x1a", b"\x3a", b"\x42")
+    if error.truncated and looks_like_model:
+        return ModelError(
+            f"{path}: a truncated model",
+            cause=f"it ends at byte {size}: {error.reason} (byte {error.offset})",
+            hint="copy or download it again",
+        )
+    return _garbage(path, f"{error.reason} (byte {error.offset})")
+
+
+def _garbage(path: str, cause: str) -> ModelError:
+    return ModelError(
+        f"{path}: no ONNX model", cause=cause, hint="check that the file is an ONNX model"
+    )
+
+
+def _external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator[GraphlintError]:
+    """One problem a file and kind: a thousand tensors in one missing file are one line."""
+    sizes: dict[str, int | GraphlintError] = {}
+    told: set[str] = set()
+    for tensor in _external_tensors(proto):
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        location = place.get("location", "")
+        if location == "" and "field" in place:
+            continue  # a payload of this very file that the reader left out
+        if location not in sizes:
+            sizes[location] = _external_size(path, file, location)
+        size = sizes[location]
+        problem = (
+            size
+            if isinstance(size, GraphlintError)
+            else _out_of_bounds(path, tensor.name, place, size)
+        )
+        if problem is not None and location not in told:
+            told.add(location)
+            yield problem
+
+
+def _external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    graphs = [proto.graph]
+    nodes = [node for function in proto.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from (t for t in graph.initializer if t.data_location == t.EXTERNAL)
+            for sparse in graph.sparse_initializer:
+                yield from (
+                    t for t in (sparse.values, sparse.indices) if t.data_location == t.EXTERNAL
+                )
+            nodes.extend(graph.node)
+        while nodes:
+            for attribute in nodes.pop().attribute:
+                yield from (
+                    t for t in (attribute.t, *attribute.tensors) if t.data_location == t.EXTERNAL
+                )
+                if attribute.HasField("g"):
+                    graphs.append(attribute.g)
+                graphs.extend(attribute.graphs)
+
+
+def _external_size(path: str, file: Path, location: str) -> int | GraphlintError:
+    """The size of the external file in bytes, or what is wrong with its location."""
+    hint = "keep external data beside the model, with a relative path"
+    posix, windows = PurePosixPath(location), PureWindowsPath(location)
+    if not location or "\x00" in location:
+        return ModelError(
+            f"{path}: external data without a location",
+            cause="the name of its file is empty or broken",
+        )
+    if (
+        posix.is_absolute()
+        or windows.drive
+        or windows.root
+        or ".." in (*posix.parts, *windows.parts)
+    ):
+        return ModelError(
+            f"{path}: external data outside the model's folder",
+            cause=f"the location {location!r} leaves it; it was not opened",
+            hint=hint,
+        )
+    folder = file.resolve().parent
+    try:
+        target = (folder / location).resolve()
+        if not target.is_relative_to(folder):
+            return ModelError(
+                f"{path}: external data outside the model's folder",
+                cause=f"{location!r} is a link that leaves it; it was not opened",
+                hint=hint,
+            )
+        status = target.stat()
+    except FileNotFoundError:
+        return ModelError(
+            f"{path}: external data is missing",
+            cause=f"there is no file {location!r} beside the model",
+            hint="copy it there, or run `git lfs pull`; costs and findings do not need it",
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        return ModelError(f"{path}: external data can't be located", cause=f"{location!r}: {error}")
+    if not stat.S_ISREG(status.st_mode):
+        return ModelError(
+            f"{path}: external data is no regular file",
+            cause=f"{location!r} is not; it was not opened",
+        )
+    return status.st_size
+
+
+def _out_of_bounds(path: str, name: str, place: dict[str, str], size: int) -> GraphlintError | None:
+    try:
+        offset = int(place.get("offset") or 0)
+        length = int(place.get("length") or 0)
+    except ValueError:
+        return ModelError(
+            f"{path}: external data with a broken place",
+            cause=f"offset or length of {name!r} is no number",
+        )
+    if offset < 0 or length < 0 or offset + length > size:
+        return ModelError(
+            f"{path}: external data is too short",
+            cause=f"{name!r} lies at bytes {offset} to {offset + length} of {place['location']!r}, "
+            f"which has {size}",
+            hint="copy it again, or run `git lfs pull` if it is a Git LFS pointer",
+        )
+    return None

@@ -1,0 +1,33 @@
+"""One line a finding, for editors and grep: `path::node: G1 warning message`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.report.text import Style, safe
+from graphlint.results import Problem, Report
+from graphlint.units import format_bytes
+
+
+def render(report: Report, style: Style) -> str:
+    """The report as text: nothing at all for a clean one."""
+    lines = []
+    for model in report.models:
+        for finding in model.findings:
+            for site in finding.sites:
+                excess = ""
+                if site.excess_bytes is not None:
+                    excess = f" [+{format_bytes(site.excess_bytes)}]"
+                place = safe(str(site.location), 600)
+                lines.append(
+                    f"{place}: {finding.code} {finding.severity} {safe(finding.message, 600)}{excess}"
+                )
+        lines += _problems(model.errors)
+    lines += _problems(report.errors)
+    return style.final("".join(f"{line}\n" for line in lines))
+
+
+def _problems(problems: tuple[Problem, ...]) -> Iterator[str]:
+    for problem in problems:
+        cause = f": {safe(problem.cause, 600)}" if problem.cause else ""
+        yield f"{safe(problem.message, 400)}: error{cause}"

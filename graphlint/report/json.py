@@ -1,0 +1,117 @@
+"""JSON, schema 1 (`docs/report.schema.json`): fields may be added, never change meaning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from graphlint.findings import Finding
+from graphlint.results import ModelReport, NodeReport, Problem, Report, Totals
+
+SCHEMA = 1
+
+
+def render(report: Report) -> str:
+    """The report as one JSON document."""
+    return json.dumps(document(report), ensure_ascii=True, indent=1) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as JSON values: bytes and counts are integers, unknown is null."""
+    return {
+        "schema": SCHEMA,
+        "version": report.version,
+        "models": [_model(model) for model in report.models],
+        "errors": [_problem(problem) for problem in report.errors],
+    }
+
+
+def _model(model: ModelReport) -> dict[str, Any]:
+    value: dict[str, Any] = {"path": model.path}
+    if model.totals is not None:
+        value |= {
+            "opset": model.opset,
+            "inputs": list(model.inputs),
+            "notes": list(model.notes),
+            "totals": _totals(model.totals),
+            "uncosted": [
+                {"reason": row.reason, "nodes": row.nodes, "first": row.first}
+                for row in model.uncosted
+            ],
+            "findings": [_finding(finding) for finding in model.findings],
+            "nodes": [node_values(node) for node in model.nodes],
+        }
+    value["errors"] = [_problem(problem) for problem in model.errors]
+    return value
+
+
+def _totals(totals: Totals) -> dict[str, Any]:
+    return {
+        "nodes": totals.nodes,
+        "uncosted_nodes": totals.uncosted_nodes,
+        "multiply_adds": totals.multiply_adds,
+        "element_operations": totals.element_operations,
+        "memory_access_elements": totals.memory_access_elements,
+        "memory_access_bytes": totals.memory_access_bytes,
+        "parameters": totals.parameters,
+        "latency_seconds": None,
+        "cpu_seconds": None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": str(finding.severity),
+        "message": finding.message,
+        "help": finding.help,
+        "sites": [
+            {
+                "location": str(site.location),
+                "nodes": list(site.location.nodes),
+                "excess_bytes": site.excess_bytes,
+            }
+            for site in finding.sites
+        ],
+        "nodes": list(finding.nodes),
+        "excess_bytes": finding.excess_bytes,
+        "seconds": finding.seconds,
+        "fingerprint": finding.fingerprint,
+        "fixable": finding.fixable,
+    }
+
+
+def node_values(node: NodeReport) -> Mapping[str, Any]:
+    """A node as JSON values; the figures of an uncosted node are null."""
+    cost = node.cost
+    known = cost.unknown is None
+    figures = {
+        "multiply_adds": cost.multiply_adds,
+        "element_operations": cost.element_operations,
+        "read_bytes": cost.read_bytes,
+        "write_bytes": cost.write_bytes,
+        "weight_bytes": cost.weight_bytes,
+        "memory_access_elements": cost.memory_access_elements,
+        "memory_access_bytes": cost.memory_access_bytes,
+        "parameters": cost.parameters,
+    }
+    return {
+        "index": node.index,
+        "name": node.name,
+        "path": node.path,
+        "op": node.op,
+        "domain": node.domain,
+        **{name: value if known else None for name, value in figures.items()},
+        "category": str(cost.category),
+        "seconds": None,
+        "spread": None,
+        "how": None,
+        "kernel": None,
+        "unknown": cost.unknown,
+    }
+
+
+def _problem(problem: Problem) -> dict[str, str]:
+    return {"message": problem.message, "cause": problem.cause, "hint": problem.hint}

@@ -1,0 +1,81 @@
+"""Text for people: untrusted names made harmless, colours, columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_NAME = 160
+"""Names longer than this are cut in the middle; a model may hold one of a megabyte."""
+
+_ASCII = str.maketrans(
+    {"·": "-", "×": "x", "→": ">", "−": "-", "…": "...", "√": "sqrt ", "²": "^2", "≥": ">="}
+)
+
+
+def safe(text: str, limit: int = MAX_NAME) -> str:
+    """`text` with everything that could steer a terminal or a page spelt out, and cut to `limit`.
+
+    Control, format (bidi, zero-width), surrogate, private and unassigned characters become
+    escapes like `\\x1b` or `\\u202e`.
+    """
+    if len(text) > limit:
+        half = (limit - 1) // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if _is_harmless(char) else _escape(char) for char in text)
+
+
+def _is_harmless(char: str) -> bool:
+    return unicodedata.category(char)[0] != "C" and char not in "\u2028\u2029"
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text is shown: with colours or not, in Unicode or in ASCII."""
+
+    colour: bool = False
+    ascii: bool = False
+
+    def _paint(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.colour else text
+
+    def bold(self, text: str) -> str:
+        """What to read first."""
+        return self._paint("1", text)
+
+    def dim(self, text: str) -> str:
+        """What can be skipped."""
+        return self._paint("2", text)
+
+    def severity(self, name: str, text: str) -> str:
+        """`text` in the colour of a severity."""
+        return self._paint({"error": "1;31", "warning": "1;33"}.get(name, "1;36"), text)
+
+    def final(self, text: str) -> str:
+        """The whole text, as far as the output can show it."""
+        if not self.ascii:
+            return text
+        return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def columns(rows: Sequence[Sequence[str]], aligns: str, gap: str = "  ") -> list[str]:
+    """Rows as lines with columns aligned by `<` or `>`; no blanks at the end of a line."""
+    if not rows:
+        return []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(aligns))]
+    return [
+        gap.join(
+            f"{cell:{align}{width}}" for cell, align, width in zip(row, aligns, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,101 @@
+"""What a check or a profile comes to: plain values, without onnx, ready for any reporter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graphlint.costs.contract import NodeCost
+from graphlint.errors import GraphlintError
+from graphlint.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as part of a report: what is wrong, why, what to do."""
+
+    message: str
+    cause: str = ""
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: GraphlintError) -> Problem:
+        """The error as a value."""
+        return cls(error.message, error.cause, error.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """A node and its cost. `region` names the innermost fork-join region that it stands in."""
+
+    index: int
+    path: str
+    name: str
+    op: str
+    domain: str
+    cost: NodeCost
+    region: str = ""
+
+    @property
+    def operator(self) -> str:
+        """The operator with its domain, unless that is ONNX's own."""
+        return f"{self.domain}.{self.op}" if self.domain else self.op
+
+
+@dataclass(frozen=True, slots=True)
+class Uncosted:
+    """Nodes whose cost can't be told, for one reason."""
+
+    reason: str
+    nodes: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A model's costs: the sum over its nodes; `uncosted_nodes` are left out of it."""
+
+    nodes: int
+    uncosted_nodes: int
+    multiply_adds: int
+    element_operations: int
+    memory_access_elements: int
+    memory_access_bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """What is to be said of one model. Without `totals` it could not be read: see `errors`.
+
+    `inputs` spells the model's inputs as bound (`1x3x224x224 float32`); `notes` say what was
+    assumed; `nodes` is empty unless asked for.
+    """
+
+    path: str
+    opset: int | None = None
+    inputs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    totals: Totals | None = None
+    uncosted: tuple[Uncosted, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    nodes: tuple[NodeReport, ...] = ()
+    errors: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The models in the order in which they were given; `version` is graphlint's."""
+
+    version: str
+    models: tuple[ModelReport, ...] = ()
+    errors: tuple[Problem, ...] = field(default=())
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of all models."""
+        return tuple(finding for model in self.models for finding in model.findings)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All errors: of single models, and of paths without models."""
+        return self.errors + tuple(error for model in self.models for error in model.errors)
