@@ -72,7 +72,7 @@ def _check_sizes(option: str, sizes: tuple[int, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class BoundInputs:
-    """Types of every declared value with the sizes filled in, and what was assumed, in sentences."""
+    """Declared types with the sizes filled in, and what was assumed, in sentences."""
 
     types: Mapping[str, ValueType]
     notes: tuple[str, ...]

@@ -6,25 +6,22 @@ Imports nothing heavy at the top: `--help` and `rule` start without onnx.
 from __future__ import annotations
 
 import os
-import sys
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphlint.errors import GraphlintError, UsageError
+from graphlint.errors import UsageError
+from graphlint.terminal import FAILED, Colour, errors_told, progress, style, tell, write
 
 if TYPE_CHECKING:
     from graphlint.checking import Options
-    from graphlint.report.text import Style
     from graphlint.results import Report
 
-CLEAN, FOUND, FAILED = 0, 1, 2
-"""Exit codes: nothing at or above `--fail-on`; something; the job could not be done."""
+CLEAN, FOUND = 0, 1
+"""Exit codes: nothing at or above `--fail-on`, and something; `FAILED` where it can't be told."""
 
 app = typer.Typer(
     name="graphlint",
@@ -60,14 +57,6 @@ class Grouping(StrEnum):
     OP = "op"
     CATEGORY = "category"
     REGION = "region"
-
-
-class Colour(StrEnum):
-    """When to use colours."""
-
-    AUTO = "auto"
-    ALWAYS = "always"
-    NEVER = "never"
 
 
 class FailOn(StrEnum):
@@ -182,7 +171,7 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Check models against the guidelines."""
-    with _errors_told(verbose):
+    with errors_told(verbose):
         from graphlint.checking import Options, settings_for
 
         overrides = _overrides(
@@ -203,7 +192,7 @@ def check(
         )
         threshold = settings_for(Path(), options).fail_on
         report = _checked(paths, options)
-        style = _style(color, output_file)
+        shown = style(color, output_file)
         if output_format is CheckFormat.JSON:
             from graphlint.report import json
 
@@ -211,12 +200,12 @@ def check(
         elif output_format is CheckFormat.CONCISE:
             from graphlint.report import concise
 
-            text = concise.render(report, style)
+            text = concise.render(report, shown)
         else:
             from graphlint.report import full
 
-            text = full.render(report, style, nodes=nodes)
-        _write(text, output_file)
+            text = full.render(report, shown, nodes=nodes)
+        write(text, output_file)
         code = _exit_code(report, threshold)
     raise typer.Exit(CLEAN if code == FOUND and exit_zero else code)
 
@@ -251,7 +240,7 @@ def profile(
     verbose: Verbose = False,
 ) -> None:
     """Show what every node costs: memory access, multiply-adds, parameters."""
-    with _errors_told(verbose):
+    with errors_told(verbose):
         from graphlint.checking import Options
         from graphlint.report import profile as reporters
 
@@ -268,7 +257,7 @@ def profile(
                 f"{path}: a folder", cause="profile takes one model", hint="give the model's path"
             )
         report = _checked([path], options)
-        style = _style(color, output_file)
+        shown = style(color, output_file)
         render = {
             ProfileFormat.TABLE: reporters.as_table,
             ProfileFormat.JSON: reporters.as_json,
@@ -278,9 +267,9 @@ def profile(
         if top is None:
             top = 25 if output_format in (ProfileFormat.TABLE, ProfileFormat.MARKDOWN) else 0
         if any(model.totals is not None for model in report.models):
-            _write(render(report, by.value, top, style), output_file)
+            write(render(report, by.value, top, shown), output_file)
         for problem in report.problems:
-            _tell(problem, style)
+            tell(problem)
     raise typer.Exit(FAILED if report.problems else CLEAN)
 
 
@@ -292,7 +281,7 @@ def rule(
     verbose: Verbose = False,
 ) -> None:
     """List the rules, or show one rule's page."""
-    with _errors_told(verbose):
+    with errors_told(verbose):
         from graphlint import registry
         from graphlint.report.text import columns
 
@@ -310,7 +299,7 @@ def rule(
                     hint=registry.did_you_mean(code, names) or "see `graphlint rule`",
                 )
             lines = [f"# {matches[0].name} ({matches[0].code})", "", matches[0].page.strip()]
-        _write("\n".join(lines) + "\n", None)
+        write("\n".join(lines) + "\n", None)
 
 
 @app.command()
@@ -323,7 +312,7 @@ def config(
     verbose: Verbose = False,
 ) -> None:
     """Show the effective settings, and where each one comes from."""
-    with _errors_told(verbose):
+    with errors_told(verbose):
         from graphlint.checking import Options, settings_for
         from graphlint.config import described
         from graphlint.report.text import columns
@@ -332,13 +321,13 @@ def config(
             path if path.is_dir() else path.parent, Options(config_file=config, isolated=isolated)
         )
         rows = [(f"{key} = {value}", f"# {origin}") for key, value, origin in described(settings)]
-        _write("\n".join(columns(rows, "<<")) + "\n", None)
+        write("\n".join(columns(rows, "<<")) + "\n", None)
 
 
 @app.command()
 def version(verbose: Verbose = False) -> None:
     """Show the versions of graphlint and of what it stands on."""
-    with _errors_told(verbose):
+    with errors_told(verbose):
         import platform
 
         from graphlint.checking import DISTRIBUTION, installed_version
@@ -350,7 +339,7 @@ def version(verbose: Verbose = False) -> None:
             *((name, _distribution_version(name)) for name in ("onnx", "numpy", "networkx")),
             ("onnxruntime", _runtime_version()),
         ]
-        _write("\n".join(columns(rows, "<<")) + "\n", None)
+        write("\n".join(columns(rows, "<<")) + "\n", None)
 
 
 def _distribution_version(name: str) -> str:
@@ -396,34 +385,8 @@ def _overrides(**given: Any) -> dict[str, Any]:
 def _checked(paths: list[str], options: Options) -> Report:
     from graphlint.checking import check_paths
 
-    with _progress() as tell:
-        return check_paths(paths, options, tell)
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A line on stderr while many models are checked; none in pipes and hooks."""
-    shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
-    start = last = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if not shown or total < 2 or now - last < 0.2:
-            return
-        last = now
-        rate = done / (now - start)
-        left = (total - done) / rate
-        sys.stderr.write(
-            f"\r{done} of {total} models, {rate:.0f} a second, {left:.0f} s left\x1b[K"
-        )
-        sys.stderr.flush()
-
-    try:
-        yield tell
-    finally:
-        if shown and last != start:
-            sys.stderr.write("\r\x1b[K")
+    with progress() as show:
+        return check_paths(paths, options, show)
 
 
 def _exit_code(report: Report, fail_on: str) -> int:
@@ -435,68 +398,3 @@ def _exit_code(report: Report, fail_on: str) -> int:
         return CLEAN
     least = Severity.parse(fail_on)
     return FOUND if any(finding.severity >= least for finding in report.findings) else CLEAN
-
-
-def _style(color: Colour, output_file: Path | None, stream: Any = None) -> Style:
-    from graphlint.report.text import Style
-
-    stream = stream if stream is not None else sys.stdout
-    if output_file is not None:
-        return Style()
-    utf8 = (stream.encoding or "ascii").lower().replace("-", "").startswith("utf")
-    wanted = color is Colour.ALWAYS
-    if color is Colour.AUTO and not os.environ.get("NO_COLOR"):
-        forced = os.environ.get("FORCE_COLOR", "") not in ("", "0")
-        wanted = forced or (stream.isatty() and os.environ.get("TERM") != "dumb")
-    return Style(colour=wanted, ascii=not utf8)
-
-
-def _write(text: str, output_file: Path | None) -> None:
-    """The payload, to stdout or, all or nothing, to a file."""
-    if output_file is None:
-        style = _style(Colour.NEVER, None)
-        sys.stdout.write(style.final(text))
-        return
-    from graphlint.atomic import write_text
-
-    write_text(output_file, text)
-
-
-def _tell(problem: Any, style: Style) -> None:
-    from dataclasses import replace
-
-    from graphlint.report.full import problem_lines
-
-    told = "\n".join(problem_lines(problem, replace(style, colour=False)))
-    sys.stderr.write(style.final(told) + "\n")
-
-
-@contextmanager
-def _errors_told(verbose: bool) -> Iterator[None]:
-    """Errors as `error:`, `cause:`, `hint:` on stderr and exit code 2; no traceback."""
-    from graphlint.results import Problem
-
-    try:
-        yield
-        return
-    except GraphlintError as error:
-        problem = Problem.of(error)
-        _traceback_if(verbose)
-    except (typer.Exit, KeyboardInterrupt, BrokenPipeError):
-        raise
-    except Exception as error:  # a bug: said as one line unless asked for more
-        problem = Problem(
-            "graphlint failed unexpectedly",
-            f"{type(error).__name__}: {error}",
-            "run it again with --verbose and report what it prints",
-        )
-        _traceback_if(verbose)
-    _tell(problem, _style(Colour.NEVER, None, sys.stderr))
-    raise typer.Exit(FAILED)
-
-
-def _traceback_if(verbose: bool) -> None:
-    if verbose:
-        import traceback
-
-        traceback.print_exc()

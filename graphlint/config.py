@@ -240,9 +240,9 @@ def rule_options(
         for code in codes:
             if code not in rules:
                 raise ConfigError(
-                    f"{settings.origins.get(table, table)}: {table} names the unknown rule {code!r}",
+                    f"{settings.origins.get(table, table)}: no rule {code!r} for {table}",
                     cause=f"the rules are {', '.join(rules)}",
-                    hint=did_you_mean(code, rules),
+                    hint=did_you_mean(code, rules) or "see `graphlint rule`",
                 )
     options = {}
     for code, rule in rules.items():
@@ -263,7 +263,7 @@ def _check_option(
         raise ConfigError(
             f"{origin}: {code} has no option {name!r}",
             cause=f"its options are {', '.join(known)}" if known else "it has no options",
-            hint=did_you_mean(name, known),
+            hint=did_you_mean(name, known) or f"see `graphlint rule {code}`",
         )
     kind = type(option.default)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

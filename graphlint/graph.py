@@ -27,7 +27,7 @@ Dim = int | str | None
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Element type (a `TensorProto.DataType` number, 0 if unknown) and shape (None: rank unknown)."""
+    """Element type (a `TensorProto.DataType`, 0 if unknown) and shape (None: rank unknown)."""
 
     dtype: int
     shape: tuple[Dim, ...] | None
@@ -58,7 +58,7 @@ class Node:
 
     `name` is the node's own name, possibly empty or not unique; `path` is unique within the model
     and names the enclosing scopes (`call/inner`, `loop/body/conv`), `#142(Conv)` where unnamed.
-    `version` is the operator set version that this node is to be read with; `proto` its `NodeProto`.
+    `version` is the version of the operator set to read it with; `proto` is its `NodeProto`.
     """
 
     index: int
@@ -195,7 +195,7 @@ class GraphView:
         return self._bodies.get(node.index, ())
 
     def only_reader(self, key: str) -> Node | None:
-        """The node that alone reads the value, if it has one reader and does not leave its scope."""
+        """The one node that reads the value; None for several, or if it leaves its scope."""
         readers = self.readers(key)
         return readers[0] if len(readers) == 1 and not self.is_output(key) else None
 
@@ -218,20 +218,19 @@ class GraphView:
         Constants, shapes and sizes of static tensors, and what is computed from these alone: a
         runtime can fold them.
         """
-        static = set(self.constants)
-        static.update(key for key in self.data)
+        static = {ABSENT, *self.constants, *self.data}
         for node in self.nodes:
-            outputs = [key for key in node.outputs if key != ABSENT]
             if node.op in ("Shape", "Size") and node.domain == "":
                 known = self.shape(node.input(0)) is not None
             else:
                 known = (
-                    node.op not in _IMPURE
+                    static.issuperset(node.inputs)
+                    and node.op not in _IMPURE
                     and not self.bodies(node)
-                    and all(key in static for key in node.inputs if key != ABSENT)
                 )
             if known:
-                static.update(outputs)
+                static.update(node.outputs)
+        static.remove(ABSENT)
         return frozenset(static)
 
 

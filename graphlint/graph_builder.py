@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphlint.errors import ModelError
 from graphlint.graph import (
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_NODES = 1_000_000
 """How many nodes a model may have once its functions are expanded."""
+
+MAX_DEPTH = 64
+"""How deep calls of functions and bodies of control nodes may nest in one another."""
 
 FunctionId = tuple[str, str, str]
 
@@ -87,31 +90,45 @@ def _call_id(node: onnx.NodeProto) -> FunctionId:
     return _domain(node.domain), node.op_type, node.overload
 
 
-def _subgraphs(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
-    for attribute in node.attribute:
+def _subgraphs(
+    attributes: Iterable[onnx.AttributeProto],
+) -> Iterator[tuple[str, onnx.GraphProto]]:
+    for attribute in attributes:
         if attribute.HasField("g"):
             yield attribute.name, attribute.g
         for position, graph in enumerate(attribute.graphs):
             yield f"{attribute.name}[{position}]", graph
 
 
+class _Extent(NamedTuple):
+    """How far nodes expand: how many they become, and how deep calls and bodies nest in them."""
+
+    nodes: int
+    depth: int
+
+
 def _check_expansion(
     path: str, graph: onnx.GraphProto, functions: Mapping[FunctionId, onnx.FunctionProto]
 ) -> None:
-    """Refuse recursion, and functions that expand to too many nodes, before anything is built."""
-    sizes: dict[FunctionId, int] = {}
+    """Refuse recursion, and functions that expand too far, before anything is built."""
+    known: dict[FunctionId, _Extent] = {}
     calling: list[FunctionId] = []
 
-    def size_of(nodes: Iterable[onnx.NodeProto]) -> int:
-        total = 0
+    def extent(nodes: Iterable[onnx.NodeProto], level: int) -> _Extent:
+        count = depth = 0
         for node in nodes:
             call = _call_id(node)
-            total += function_size(call) if call in functions else 1
-            for _, body in _subgraphs(node):
-                total += size_of(body.node)
-        return total
+            parts = [extent(body.node, level + 1) for _, body in _subgraphs(node.attribute)]
+            if call in functions:
+                parts.append(function_extent(call, level + 1))
+            else:
+                count += 1
+            for part in parts:
+                count += part.nodes
+                depth = max(depth, part.depth + 1)
+        return _Extent(count, depth)
 
-    def function_size(call: FunctionId) -> int:
+    def function_extent(call: FunctionId, level: int) -> _Extent:
         if call in calling:
             cycle = " → ".join(name for _, name, _ in [*calling[calling.index(call) :], call])
             raise ModelError(
@@ -119,19 +136,21 @@ def _check_expansion(
                 cause=cycle,
                 hint="ONNX does not allow recursion: export the model again",
             )
-        if call not in sizes:
-            if len(calling) >= 64:
-                raise ModelError(
-                    f"{path}: local functions nest deeper than 64",
-                    cause=f"at {call[1]!r}",
-                    hint="inline the functions at export",
-                )
+        if level + (known[call].depth if call in known else 0) > MAX_DEPTH:
+            raise ModelError(
+                f"{path}: local functions nest deeper than {MAX_DEPTH}",
+                cause=f"at {call[1]!r}",
+                hint="inline the functions at export",
+            )
+        if call not in known:
             calling.append(call)
-            sizes[call] = size_of(functions[call].node)
+            known[call] = extent(functions[call].node, level)
             calling.pop()
-        return sizes[call]
+        return known[call]
 
-    total = size_of(graph.node)
+    if not functions:
+        return
+    total = extent(graph.node, 0).nodes
     if total > MAX_NODES:
         raise ModelError(
             f"{path}: too many nodes",
@@ -148,9 +167,12 @@ class _Names:
     parent: _Names | None = None
     keys: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def prefix(self) -> str:
+        return f"{self.path}::" if self.path else ""
+
     def define(self, name: str) -> str:
-        key = f"{self.path}::{name}" if self.path else name
-        self.keys[name] = key
+        key = self.keys[name] = self.prefix + name
         return key
 
     def find(self, name: str) -> str | None:
@@ -195,9 +217,6 @@ class _Builder:
                 inputs.append(names.define(info.name))
                 self._declare(inputs[-1], info.type)
         order = self._define_outputs(graph.node, names)
-        for info in graph.value_info:
-            if info.name in names.keys:
-                self._declare(names.keys[info.name], info.type)
         outputs = []
         for info in graph.output:
             key = names.find(info.name)
@@ -209,22 +228,24 @@ class _Builder:
                 )
             outputs.append(key)
             self._declare(key, info.type)
+        for info in graph.value_info:
+            if info.name in names.keys:
+                self._declare(names.keys[info.name], info.type)
         self.scopes[names.path] = Scope(
             names.path, parent, owner, attribute, tuple(inputs), tuple(outputs)
         )
         self._add_nodes(graph.node, order, names, opsets, names.path, values)
         return tuple(inputs), tuple(outputs)
 
-    def _define_outputs(
-        self, nodes: Sequence[onnx.NodeProto], names: _Names, scope: str = ""
-    ) -> Sequence[int]:
+    def _define_outputs(self, nodes: Sequence[onnx.NodeProto], names: _Names) -> Sequence[int]:
         """Define every output's key; return the nodes' positions in topological order."""
         producers: dict[str, int] = {}
+        keys, prefix = names.keys, names.prefix
         for position, node in enumerate(nodes):
-            for name in node.output:
+            for name in node.output[:]:  # a list: faster to walk than protobuf's own sequence
                 if name == ABSENT:
                     continue
-                if name in names.keys:
+                if name in keys:
                     other = producers.get(name)
                     raise ModelError(
                         f"{self.path}: a value is produced twice",
@@ -237,7 +258,7 @@ class _Builder:
                         hint="export the model again, or check it with onnx.checker",
                     )
                 producers[name] = position
-                names.define(name)
+                keys[name] = prefix + name
         return _sorted_positions(self.path, nodes, producers)
 
     def _add_nodes(
@@ -249,39 +270,51 @@ class _Builder:
         scope: str,
         values: Mapping[str, onnx.AttributeProto] | None,
     ) -> None:
+        from onnx import AttributeProto
+
+        keys = names.keys
         for position in order:
             proto = protos[position]
-            path = self._unique_path(names.path, proto, position)
-            inputs = tuple(self._read(name, names, proto, position) for name in proto.input)
-            outputs = tuple(names.keys[name] if name else ABSENT for name in proto.output)
+            label = proto.name or f"#{position}({proto.op_type})"
+            path = self._unique_path(names.path, label, position)
+            inputs = tuple(
+                [
+                    keys[name] if name in keys else self._find(name, names, proto, position)
+                    for name in proto.input[:]
+                ]
+            )
+            outputs = tuple([keys[name] if name else ABSENT for name in proto.output[:]])
             if values is not None:
-                proto = _with_values(proto, values)
-            function = self.functions.get(_call_id(proto))
-            if function is not None:
+                proto = _as_called(proto, inputs, values)
+            if self.functions and (function := self.functions.get(_call_id(proto))) is not None:
                 self._expand(proto, function, inputs, outputs, path, scope)
                 continue
             domain = _domain(proto.domain)
             index = len(self.nodes)
-            self.nodes.append(
-                Node(
-                    index=index,
-                    path=path,
-                    name=proto.name,
-                    op=proto.op_type,
-                    domain=domain,
-                    version=opsets.get(domain, 0),
-                    inputs=inputs,
-                    outputs=outputs,
-                    attributes=_attributes(proto),
-                    proto=proto,
-                    scope=scope,
-                    metadata={entry.key: entry.value for entry in proto.metadata_props},
-                )
+            given, metadata = proto.attribute, proto.metadata_props
+            attributes = {a.name: _attribute_value(a) for a in given} if given else {}
+            node = Node(
+                index=index,
+                path=path,
+                name=proto.name,
+                op=proto.op_type,
+                domain=domain,
+                version=opsets.get(domain, 0),
+                inputs=inputs,
+                outputs=outputs,
+                attributes=attributes,
+                proto=proto,
+                scope=scope,
+                metadata={entry.key: entry.value for entry in metadata} if metadata else {},
             )
-            if proto.op_type == "Constant" and domain == "":
-                self._add_constant_node(outputs, self.nodes[-1])
-            for attribute, body in _subgraphs(proto):
-                inner = _Names(f"{path}/{attribute}", names)
+            self.nodes.append(node)
+            if node.op == "Constant" and domain == "":
+                self._add_constant_node(node)
+            if not attributes:
+                continue
+            others = [value for value in attributes.values() if isinstance(value, AttributeProto)]
+            for attribute, body in _subgraphs(others):
+                inner = _Names(self._unique_path(path, attribute, position), names)
                 self.add_graph(body, inner, opsets, scope, index, attribute, values)
 
     def _expand(
@@ -314,7 +347,7 @@ class _Builder:
                     hint="check the model with onnx.checker",
                 )
         for info in function.value_info:
-            if info.name in names.keys and names.keys[info.name] not in self.types:
+            if info.name in names.keys:
                 self._declare(names.keys[info.name], info.type)
         opsets = {_domain(entry.domain): entry.version for entry in function.opset_import}
         values = {a.name: a for a in function.attribute_proto} | {a.name: a for a in call.attribute}
@@ -330,7 +363,7 @@ class _Builder:
             )
         )
 
-    def _read(self, name: str, names: _Names, proto: onnx.NodeProto, position: int) -> str:
+    def _find(self, name: str, names: _Names, proto: onnx.NodeProto, position: int) -> str:
         if name == ABSENT:
             return ABSENT
         key = names.find(name)
@@ -342,9 +375,9 @@ class _Builder:
             )
         return key
 
-    def _unique_path(self, scope: str, proto: onnx.NodeProto, position: int) -> str:
-        prefix = f"{scope}/" if scope else ""
-        path = prefix + (proto.name or f"#{position}({proto.op_type})")
+    def _unique_path(self, scope: str, name: str, position: int) -> str:
+        """The path of a node or body; where it is taken, with the node's position behind it."""
+        path = f"{scope}/{name}" if scope else name
         if path in self.paths:
             path = f"{path}#{position}"
         while path in self.paths:
@@ -353,69 +386,83 @@ class _Builder:
         return path
 
     def _declare(self, key: str, proto: onnx.TypeProto) -> None:
-        declared = declared_type(proto)
-        if declared is not None and key not in self.constants:
+        """Note the type of a value, unless the model has given one already.
+
+        An output may be an input, a constant, or a value of an outer scope.
+        """
+        if key not in self.types and (declared := declared_type(proto)) is not None:
             self.types[key] = declared
 
     def _add_constant(self, key: str, tensor: onnx.TensorProto) -> None:
-        if any(dim < 0 for dim in tensor.dims):
-            raise ModelError(
-                f"{self.path}: a tensor with a negative dimension",
-                cause=f"{tensor.name!r} has the shape {list(tensor.dims)}",
-                hint="export the model again",
-            )
-        shape = tuple(tensor.dims)
-        self.constants[key] = Constant(tensor.data_type, shape, tensor)
-        self.types[key] = TensorType(tensor.data_type, shape)
+        self._store(key, tensor.name, Constant(tensor.data_type, tuple(tensor.dims), tensor))
 
     def _add_sparse(self, key: str, sparse: onnx.SparseTensorProto) -> None:
         # Stored as its values and their indices; to its readers it is the dense tensor.
-        self.constants[key] = Constant(sparse.values.data_type, tuple(sparse.dims), sparse)
-        self.types[key] = TensorType(sparse.values.data_type, tuple(sparse.dims))
+        values = sparse.values
+        self._store(key, values.name, Constant(values.data_type, tuple(sparse.dims), sparse))
 
-    def _add_constant_node(self, outputs: tuple[str, ...], node: Node) -> None:
-        if not outputs or outputs[0] == ABSENT:
+    def _store(self, key: str, name: str, constant: Constant) -> None:
+        if any(dim < 0 for dim in constant.shape):
+            raise ModelError(
+                f"{self.path}: a tensor with a negative dimension",
+                cause=f"{name!r} has the shape {list(constant.shape)}",
+                hint="export the model again",
+            )
+        self.constants[key] = constant
+        self.types[key] = TensorType(constant.dtype, constant.shape)
+
+    def _add_constant_node(self, node: Node) -> None:
+        if not node.outputs or node.outputs[0] == ABSENT:
             return
-        tensor = _constant_value(node)
-        if tensor is not None:
-            self._add_constant(outputs[0], tensor)
+        from onnx import AttributeProto
+
+        sparse = node.attribute("sparse_value")
+        if isinstance(sparse, AttributeProto) and sparse.HasField("sparse_tensor"):
+            self._add_sparse(node.outputs[0], sparse.sparse_tensor)
+        elif (tensor := _constant_value(node)) is not None:
+            self._add_constant(node.outputs[0], tensor)
 
 
 def _constant_value(node: Node) -> onnx.TensorProto | None:
-    """The tensor of a Constant node, whichever attribute holds it."""
+    """The tensor of a Constant node, whichever attribute holds it; None where none fits."""
     from onnx import TensorProto
 
-    spellings = {
-        "value_float": (TensorProto.FLOAT, "float_data"),
-        "value_floats": (TensorProto.FLOAT, "float_data"),
-        "value_int": (TensorProto.INT64, "int64_data"),
-        "value_ints": (TensorProto.INT64, "int64_data"),
-        "value_string": (TensorProto.STRING, "string_data"),
-        "value_strings": (TensorProto.STRING, "string_data"),
+    spellings: dict[str, tuple[int, str, type]] = {
+        "value_float": (TensorProto.FLOAT, "float_data", float),
+        "value_int": (TensorProto.INT64, "int64_data", int),
+        "value_string": (TensorProto.STRING, "string_data", str),
     }
     for name, value in node.attributes.items():
         if name == "value" and isinstance(value, TensorProto):
             return value
-        if name in spellings:
-            dtype, payload = spellings[name]
-            many = name.endswith("s")
-            items = value if many else (value,)
-            if dtype == TensorProto.STRING:
-                items = [item.encode() if isinstance(item, str) else item for item in items]
-            tensor = TensorProto(data_type=dtype, dims=[len(items)] if many else [])
-            getattr(tensor, payload).extend(items)
-            return tensor
+        if (spelling := spellings.get(name.removesuffix("s"))) is None:
+            continue
+        dtype, payload, kind = spelling
+        many = isinstance(value, tuple)
+        items = list(value if many else (value,))
+        if many != name.endswith("s") or not all(isinstance(item, kind) for item in items):
+            continue  # the attribute is not of the type that its name promises
+        tensor = TensorProto(data_type=dtype, dims=[len(items)] if many else [])
+        getattr(tensor, payload).extend(item.encode() if kind is str else item for item in items)
+        return tensor
     return None
 
 
-def _with_values(
-    proto: onnx.NodeProto, values: Mapping[str, onnx.AttributeProto]
+def _as_called(
+    proto: onnx.NodeProto, inputs: Sequence[str], values: Mapping[str, onnx.AttributeProto]
 ) -> onnx.NodeProto:
-    """The node with attributes that refer to the function's own (`ref_attr_name`) filled in."""
-    if not any(attribute.ref_attr_name for attribute in proto.attribute):
+    """A function's node as it stands in one call of it.
+
+    Attributes that refer to the function's own (`ref_attr_name`) are filled in, and inputs that the
+    call leaves out are left out.
+    """
+    absent = [i for i, name in enumerate(proto.input) if name and inputs[i] == ABSENT]
+    if not absent and not any(attribute.ref_attr_name for attribute in proto.attribute):
         return proto
     filled = type(proto)()
     filled.CopyFrom(proto)
+    for position in absent:
+        filled.input[position] = ABSENT
     del filled.attribute[:]
     for attribute in proto.attribute:
         if not attribute.ref_attr_name:
@@ -425,10 +472,6 @@ def _with_values(
             copy.CopyFrom(values[attribute.ref_attr_name])
             copy.name = attribute.name
     return filled
-
-
-def _attributes(proto: onnx.NodeProto) -> dict[str, Any]:
-    return {attribute.name: _attribute_value(attribute) for attribute in proto.attribute}
 
 
 def _attribute_value(attribute: onnx.AttributeProto) -> Any:
@@ -482,17 +525,9 @@ def _sorted_positions(
     Raises:
         ModelError: the nodes form a cycle; the cause shows it.
     """
-    needs: list[list[int]] = []
-    is_sorted = True
-    for position, node in enumerate(nodes):
-        names: Iterable[str] = node.input
-        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
-            names = [*node.input, *_captured(node)]
-        sources = [producers[name] for name in names if name in producers]
-        is_sorted = is_sorted and all(source < position for source in sources)
-        needs.append(sources)
-    if is_sorted:
+    if _is_sorted(nodes, producers):
         return range(len(nodes))
+    needs = [[producers[name] for name in _reads(node) if name in producers] for node in nodes]
     waiting = [len(set(sources)) for sources in needs]
     users: list[list[int]] = [[] for _ in nodes]
     for position, sources in enumerate(needs):
@@ -516,16 +551,31 @@ def _sorted_positions(
     return order
 
 
+def _is_sorted(nodes: Sequence[onnx.NodeProto], producers: Mapping[str, int]) -> bool:
+    for position, node in enumerate(nodes):
+        for name in _reads(node):
+            if producers.get(name, -1) >= position:
+                return False
+    return True
+
+
+def _reads(node: onnx.NodeProto) -> Iterable[str]:
+    """Names that the node reads, those that its bodies take from outside among them."""
+    attributes = node.attribute
+    if attributes and any(attribute.HasField("g") or attribute.graphs for attribute in attributes):
+        return [*node.input, *_captured(node)]
+    return node.input[:]
+
+
 def _captured(node: onnx.NodeProto) -> set[str]:
     """Names that the node's bodies take from outside."""
     captured: set[str] = set()
-    for _, body in _subgraphs(node):
+    for _, body in _subgraphs(node.attribute):
         local = {info.name for info in body.input} | {t.name for t in body.initializer}
         local |= {name for inner in body.node for name in inner.output}
         used = {info.name for info in body.output}
         for inner in body.node:
-            used.update(inner.input)
-            used |= _captured(inner)
+            used.update(_reads(inner))
         captured |= used - local
     return captured
 

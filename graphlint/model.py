@@ -45,27 +45,39 @@ class Model:
     def payload(self, tensor: onnx.TensorProto) -> onnx.TensorProto | None:
         """A copy of `tensor` with its numbers, or None where they can't be had.
 
-        They can't where they lie in an external file, are larger than `MAX_READ_BYTES`, or are
-        stored in pieces.
+        They can't where they lie in an external file, are larger than `MAX_READ_BYTES`, are stored
+        in pieces or are broken.
         """
+        from google.protobuf.message import DecodeError
+
         if tensor.data_location != tensor.EXTERNAL:
             return tensor
         place = {entry.key: entry.value for entry in tensor.external_data}
-        if place.get("location") != "" or not place.get("field", "0").isdigit():
+        if place.get("location") != "":
             return None
-        offset, length = int(place["offset"]), int(place["length"])
-        field = int(place["field"])
-        if field == 0 or length > MAX_READ_BYTES or offset + length > self.file_bytes:
+        try:
+            offset, length, field = (int(place[key]) for key in ("offset", "length", "field"))
+        except (KeyError, ValueError):
             return None
-        with self.file.open("rb") as stream:
-            stream.seek(offset)
-            data = stream.read(length)
+        if field <= 0 or not 0 <= length <= MAX_READ_BYTES:
+            return None
+        if not 0 <= offset <= self.file_bytes - length:
+            return None
+        try:
+            with self.file.open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read(length)
+        except OSError:
+            return None
         copy = type(tensor)()
         copy.CopyFrom(tensor)
         copy.ClearField("external_data")
         copy.ClearField("data_location")
         # The payload's bytes as they stood on the wire, parsed as the field they belong to.
-        copy.MergeFromString(length_delimited(field, data))
+        try:
+            copy.MergeFromString(length_delimited(field, data))
+        except DecodeError:
+            return None
         return copy
 
 
@@ -120,6 +132,8 @@ def load(path: str, *, file: Path | None = None) -> Model:
             try:
                 structure = strip(view).data
             except WireError as error:
+                # Its traceback holds views of the file, which could then not be closed.
+                error.__traceback__ = None
                 raise _not_a_model(path, error, before.st_size, view) from error
             finally:
                 view.release()
@@ -202,7 +216,10 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
     (0, b"\x89HDF\r\n", "an HDF5 file (Keras)", "export the model to ONNX first"),
     (0, b"GGUF", "a GGUF file", "check the ONNX model that it was made from"),
-    (0, b"\x80\x02", "a Python pickle (PyTorch)", "export the model to ONNX first"),
+    *(
+        (0, bytes([0x80, protocol]), "a Python pickle (PyTorch)", "export the model to ONNX first")
+        for protocol in (2, 3, 4, 5)
+    ),
 )
 
 
@@ -276,25 +293,33 @@ def _external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterato
 
 
 def _external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    return (tensor for tensor in _tensors(proto) if tensor.data_location == tensor.EXTERNAL)
+
+
+def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor that is stored in the model, those in bodies and functions among them."""
     graphs = [proto.graph]
     nodes = [node for function in proto.functions for node in function.node]
     while graphs or nodes:
         if graphs:
             graph = graphs.pop()
-            yield from (t for t in graph.initializer if t.data_location == t.EXTERNAL)
+            yield from graph.initializer
             for sparse in graph.sparse_initializer:
-                yield from (
-                    t for t in (sparse.values, sparse.indices) if t.data_location == t.EXTERNAL
-                )
+                yield from (sparse.values, sparse.indices)
             nodes.extend(graph.node)
         while nodes:
             for attribute in nodes.pop().attribute:
-                yield from (
-                    t for t in (attribute.t, *attribute.tensors) if t.data_location == t.EXTERNAL
-                )
+                if attribute.HasField("t"):
+                    yield attribute.t
+                if attribute.HasField("sparse_tensor"):
+                    yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
                 if attribute.HasField("g"):
                     graphs.append(attribute.g)
+                yield from attribute.tensors
                 graphs.extend(attribute.graphs)
+
+
+_IN_MEMORY = "*/_ORT_"  # ONNX Runtime's mark of a tensor in its own memory, in several spellings
 
 
 def _external_size(path: str, file: Path, location: str) -> int | GraphlintError:
@@ -305,6 +330,12 @@ def _external_size(path: str, file: Path, location: str) -> int | GraphlintError
         return ModelError(
             f"{path}: external data without a location",
             cause="the name of its file is empty or broken",
+        )
+    if location.startswith(_IN_MEMORY):
+        return ModelError(
+            f"{path}: external data that was never written",
+            cause=f"{location!r} stands for the memory of the process that made the model",
+            hint="save the model again with ONNX Runtime's or onnx's own save functions",
         )
     if (
         posix.is_absolute()
@@ -319,7 +350,7 @@ def _external_size(path: str, file: Path, location: str) -> int | GraphlintError
         )
     folder = file.resolve().parent
     try:
-        target = (folder / location).resolve()
+        target = Path(os.path.realpath(folder / location))
         if not target.is_relative_to(folder):
             return ModelError(
                 f"{path}: external data outside the model's folder",
@@ -348,11 +379,13 @@ def _out_of_bounds(path: str, name: str, place: dict[str, str], size: int) -> Gr
         offset = int(place.get("offset") or 0)
         length = int(place.get("length") or 0)
     except ValueError:
+        offset = length = -1
+    if offset < 0 or length < 0:
         return ModelError(
             f"{path}: external data with a broken place",
-            cause=f"offset or length of {name!r} is no number",
+            cause=f"offset or length of {name!r} is no number of bytes",
         )
-    if offset < 0 or length < 0 or offset + length > size:
+    if offset + length > size:
         return ModelError(
             f"{path}: external data is too short",
             cause=f"{name!r} lies at bytes {offset} to {offset + length} of {place['location']!r}, "

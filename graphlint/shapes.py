@@ -69,7 +69,7 @@ Payload = Callable[["onnx.TensorProto"], "onnx.TensorProto | None"]
 def infer(
     view: GraphView,
     bindings: Bindings = Bindings(),
-    payload: Payload | None = None,  # noqa: B008
+    payload: Payload | None = None,
 ) -> tuple[GraphView, tuple[str, ...]]:
     """The view with the type of every value that can be told, and notes on what was assumed.
 
@@ -107,7 +107,7 @@ class _Inference:
         self.generated: dict[str, Constant] = {}
         self.executions: dict[str, int | str] = {"": 1}
         self.imports = _opset_imports(tuple(view.opsets.items()))
-        self.memo: dict[object, tuple[ValueType | None, ...] | str] = {}
+        self.memo: dict[object, tuple[ValueType | None, ...]] = {}
         self.depth = 0
         for key, constant in view.constants.items():
             self.types[key] = TensorType(constant.dtype, constant.shape)
@@ -198,9 +198,13 @@ class _Inference:
             tuple(key != ABSENT for key in node.outputs),
             _aliases(node.inputs),
         )
-        if memo_key not in self.memo:
-            self.memo[memo_key] = self._infer_types_anew(node, inputs, given)
-        return self.memo[memo_key]
+        known = self.memo.get(memo_key)
+        if known is not None:
+            return known
+        outcome = self._infer_types_anew(node, inputs, given)
+        if not isinstance(outcome, str):  # a reason names this node and its values
+            self.memo[memo_key] = outcome
+        return outcome
 
     def _infer_types_anew(
         self,
@@ -264,9 +268,9 @@ class _Inference:
 
     def _numbers(self, key: str, limit: int = MAX_FOLDED_ELEMENTS) -> Numbers | None:
         """The value's numbers, where they are known and at most `limit`."""
-        if key in self.data:
-            numbers = self.data[key]
-            return numbers if numbers.size <= limit else None
+        known = self.data.get(key)
+        if known is not None:
+            return known if known.size <= limit else None
         constant = self.view.constants.get(key)
         if constant is None or constant.elements > limit:
             return None
@@ -285,15 +289,14 @@ class _Inference:
         rank = len(type_.shape)
         dims: Sequence[Dim] = type_.shape
         if node.op == "Shape":
-            start, end = node.attribute("start", 0), node.attribute("end", rank)
-            dims = type_.shape[slice(*slice(start, end).indices(rank))]
+            dims = type_.shape[_integer(node, "start", 0) : _integer(node, "end", rank)]
         known = [dim for dim in dims if isinstance(dim, int)]
-        if len(known) < len(dims) or prod(known) >= 2**63:
+        result: Any = known if node.op == "Shape" else prod(known)
+        if len(known) < len(dims) or (node.op == "Size" and result >= 2**63):
             return False
-        self.data[node.outputs[0]] = np.array(
-            known if node.op == "Shape" else prod(known), dtype=np.int64
-        )
-        self.types[node.outputs[0]] = TensorType(7, (len(known),) if node.op == "Shape" else ())
+        for key in node.outputs[:1]:
+            self.data[key] = np.array(result, dtype=np.int64)
+            self.types[key] = TensorType(7, (len(known),) if node.op == "Shape" else ())
         return True
 
     def _fold(self, node: Node) -> None:
@@ -302,7 +305,6 @@ class _Inference:
             return
         if node.op == "ConstantOfShape" and node.input(0) in self.view.constants:
             self._generate(node)
-            return
         values = [None if key == ABSENT else self._numbers(key) for key in node.inputs]
         if any(n is None and key != ABSENT for n, key in zip(values, node.inputs, strict=True)):
             reasons = (self.number_reasons.get(key) for key in node.inputs)
@@ -337,10 +339,11 @@ class _Inference:
 
     def _generate(self, node: Node) -> None:
         """A constant spelt as ConstantOfShape of a constant shape is a constant of the model."""
-        type_ = self.types.get(node.outputs[0])
-        if isinstance(type_, TensorType) and type_.shape is not None and type_.is_static:
-            shape = tuple(dim for dim in type_.shape if isinstance(dim, int))
-            self.generated[node.outputs[0]] = Constant(type_.dtype, shape, None)
+        for key in node.outputs[:1]:
+            type_ = self.types.get(key)
+            if isinstance(type_, TensorType) and type_.shape is not None and type_.is_static:
+                shape = tuple(dim for dim in type_.shape if isinstance(dim, int))
+                self.generated[key] = Constant(type_.dtype, shape, None)
 
     # Control flow
 
@@ -454,7 +457,7 @@ class _Inference:
         """Whether the body's condition is constant true or the condition that it was given."""
         key = body.outputs[0]
         while (producer := self.view.producer(key)) is not None and producer.op == "Identity":
-            key = producer.inputs[0]
+            key = producer.input(0)
         if len(body.inputs) > 1 and key == body.inputs[1]:
             return True
         numbers = self._numbers(key)
@@ -463,10 +466,10 @@ class _Inference:
     def _run_scan(self, node: Node, bodies: tuple[Scope, ...]) -> None:
         body = bodies[0]
         first = 1 if node.version < 9 else 0  # Scan-8 has sequence lengths first, and a batch axis
-        scans = int(node.attribute("num_scan_inputs", 0))
+        scans = _integer(node, "num_scan_inputs", 0)
         given = [self.types.get(key) for key in node.inputs[first:]]
         states, sequences = given[: len(given) - scans], given[len(given) - scans :]
-        axes = node.attribute("scan_input_axes", ())
+        axes = _integers(node, "scan_input_axes")
         steps: Dim = None
         elements: list[ValueType | None] = []
         batch: Dim = 1
@@ -489,7 +492,7 @@ class _Inference:
             else f"the sequence length of {_title(node)} is not known"
         )
         states = self._run_carried(body, [], states, 0, elements)
-        axes = node.attribute("scan_output_axes", ())
+        axes = _integers(node, "scan_output_axes")
         outputs = [
             _stacked(self.types.get(key), steps, axes[position] if position < len(axes) else 0)
             for position, key in enumerate(body.outputs[len(states) :])
@@ -502,6 +505,16 @@ _SHAPED_BY_DATA = frozenset(
     "Reshape Expand Tile Slice Range ConstantOfShape Resize Upsample Pad TopK OneHot Split Squeeze "
     "Unsqueeze CenterCropPad Col2Im AffineGrid MaxUnpool".split()
 )
+
+
+def _integer(node: Node, name: str, default: int) -> int:
+    value = node.attribute(name)
+    return value if isinstance(value, int) else default
+
+
+def _integers(node: Node, name: str) -> tuple[int, ...]:
+    value = node.attribute(name)
+    return value if isinstance(value, tuple) and all(isinstance(i, int) for i in value) else ()
 
 
 def _title(node: Node) -> str:
@@ -530,8 +543,11 @@ def _no_schema(node: Node) -> str:
 
 
 def _aliases(inputs: tuple[str, ...]) -> tuple[int, ...]:
-    """Which inputs are the same value: the position at which each one stands first."""
-    return tuple(inputs.index(key) for key in inputs)
+    """Where each input stands first if some are the same value; nothing if none are."""
+    if len(set(inputs)) == len(inputs):
+        return ()
+    first: dict[str, int] = {}
+    return tuple([first.setdefault(key, position) for position, key in enumerate(inputs)])
 
 
 def _merged(inferred: ValueType | None, declared: ValueType | None) -> ValueType | None:

@@ -20,6 +20,7 @@ KEEP_BYTES = 1024
 MAX_DEPTH = 100
 """How deep messages may nest: protobuf's own limit for a parser."""
 
+_MAX_VARINT_BYTES = 10
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 # Which fields of a message lead to tensors, by message and field number (onnx.proto).
@@ -86,6 +87,15 @@ def _strip_message(buffer: memoryview, start: int, end: int, kind: str, depth: i
     copied = position = start  # everything before `copied` is in `parts`
     while position < end:
         tag = position
+        first = buffer[tag]
+        if first > 7 and first & 0x87 == _BYTES and tag + 2 < end:
+            # Nearly every field: bytes behind a tag of one byte, with a length of one or two.
+            length, head = buffer[tag + 1], 2
+            if length > 0x7F:
+                length, head = (length & 0x7F) + (buffer[tag + 2] << 7), 3
+            if length <= KEEP_BYTES and tag + head + length <= end:
+                position = tag + head + length
+                continue
         field = _read_field(buffer, position, end)
         position = field.end
         child = children.get(field.number)
@@ -107,24 +117,32 @@ def _strip_message(buffer: memoryview, start: int, end: int, kind: str, depth: i
 
 def _strip_tensor(buffer: memoryview, start: int, end: int) -> bytes:
     parts: list[bytes | memoryview] = []
-    payloads: list[_Field] = []
-    position = start
+    pieces = payload_bytes = number = payload_start = payload_end = 0
+    copied = position = start  # everything before `copied` is in `parts` or a payload
     while position < end:
         tag = position
         field = _read_field(buffer, position, end)
         position = field.end
         if field.number not in _PAYLOADS:
-            parts.append(buffer[tag:position])
-        elif field.number == 9 or field.wire_type == _BYTES:
-            payloads.append(field)
-        else:
-            payloads.append(_Field(field.number, field.wire_type, tag, position))
-    if sum(payload.end - payload.start for payload in payloads) <= KEEP_BYTES:
+            continue
+        if copied < tag:
+            parts.append(buffer[copied:tag])
+        copied = position
+        pieces += 1
+        payload_bytes += field.end - field.start
+        if pieces == 1:
+            number, payload_start = field.number, field.start
+        payload_end = field.end
+    if payload_bytes <= KEEP_BYTES:
         return bytes(buffer[start:end])
-    first, last = payloads[0], payloads[-1]
-    entries = {"location": "", "offset": first.start, "length": last.end - first.start}
-    # A payload in one packed piece can be read back from its place; one in many pieces can not.
-    entries["field"] = first.number if len(payloads) == 1 else 0
+    parts.append(buffer[copied:end])
+    entries = {
+        "location": "",
+        "offset": payload_start,
+        "length": payload_end - payload_start,
+        # One packed piece can be read back from its place; many pieces can not.
+        "field": number if pieces == 1 else 0,
+    }
     for key, value in entries.items():
         pair = length_delimited(1, key.encode()) + length_delimited(2, str(value).encode())
         parts.append(length_delimited(13, pair))
@@ -176,10 +194,13 @@ def _read_field(buffer: memoryview, position: int, end: int) -> _Field:
 
 def _read_varint(buffer: memoryview, position: int, end: int) -> tuple[int, int]:
     value = shift = 0
-    for position in range(position, min(position + 10, end)):
-        byte = buffer[position]
+    stop = min(position + _MAX_VARINT_BYTES, end)
+    for place in range(position, stop):
+        byte = buffer[place]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, position + 1
+            return value, place + 1
         shift += 7
-    raise WireError("a number is cut short", position, truncated=position + 1 >= end)
+    if stop - position == _MAX_VARINT_BYTES:
+        raise WireError(f"a number of more than {_MAX_VARINT_BYTES} bytes", position)
+    raise WireError("a number is cut short", position, truncated=True)

@@ -73,7 +73,8 @@ class Operand:
             if len(dims) == len(self.type.shape):
                 return dims
         if isinstance(self.type, OtherType):
-            raise UnknownCost(f"{self.key!r} is a {self.type.kind.replace('_', ' ')}")
+            kind = self.type.kind.replace("_", " ")
+            raise UnknownCost(f"{self.key!r} is a {kind}, whose size is not known")
         raise UnknownCost(self.reason or f"the shape of {self.key!r} is unknown")
 
     @property
@@ -204,4 +205,4 @@ def operators(
 ) -> dict[str, Handle]:
     """One handle under several operator names (separated by blanks), for a family's table."""
     handle = Handle(work, category, frozenset(control))
-    return {name: handle for name in names.split()}
+    return dict.fromkeys(names.split(), handle)

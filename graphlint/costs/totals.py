@@ -44,29 +44,28 @@ class Costs:
 
 def add(costs: Iterable[NodeCost]) -> NodeCost:
     """The sum of the known ones among `costs`."""
-    sums = [0] * 9
-    for cost in costs:
-        if cost.unknown is None:
-            figures = (
-                cost.multiply_adds,
-                cost.element_operations,
-                cost.read_elements,
-                cost.write_elements,
-                cost.weight_elements,
-                cost.read_bytes,
-                cost.write_bytes,
-                cost.weight_bytes,
-                cost.parameters,
-            )
-            sums = [total + figure for total, figure in zip(sums, figures, strict=True)]
-    return NodeCost(Category.OTHER, *sums)
+    known = [cost for cost in costs if cost.unknown is None]
+    return NodeCost(
+        Category.OTHER,
+        multiply_adds=sum([cost.multiply_adds for cost in known]),
+        element_operations=sum([cost.element_operations for cost in known]),
+        read_elements=sum([cost.read_elements for cost in known]),
+        write_elements=sum([cost.write_elements for cost in known]),
+        weight_elements=sum([cost.weight_elements for cost in known]),
+        read_bytes=sum([cost.read_bytes for cost in known]),
+        write_bytes=sum([cost.write_bytes for cost in known]),
+        weight_bytes=sum([cost.weight_bytes for cost in known]),
+        parameters=sum([cost.parameters for cost in known]),
+    )
 
 
 def node_costs(view: GraphView, handles: Handles) -> Costs:
     """The cost of every node of `view`, by the handles of a table (domain, operator) → handle."""
     arithmetic = shape_arithmetic(view, handles)
+    operands = _Operands(view)
     once = [
-        FREE if node.index in arithmetic else _cost_once(view, node, handles) for node in view.nodes
+        FREE if node.index in arithmetic else _cost_once(node, operands, handles)
+        for node in view.nodes
     ]
     executions = _executions(view, once)
     return Costs(
@@ -75,41 +74,47 @@ def node_costs(view: GraphView, handles: Handles) -> Costs:
             for node, cost in zip(view.nodes, once, strict=True)
         ),
         arithmetic,
-        _distinct_parameters(view, once, handles),
+        _distinct_parameters(view, once, operands, handles),
         executions,
     )
 
 
-def operation(view: GraphView, node: Node) -> Operation:
-    """The node with what is known of its operands."""
-    return Operation(
-        node,
-        tuple(_operand(view, key) for key in node.inputs),
-        tuple(_operand(view, key) for key in node.outputs),
-    )
+class _Operands(dict[str, Operand | None]):
+    """What is known of every value, by its key, made when it is first asked for."""
+
+    def __init__(self, view: GraphView) -> None:
+        super().__init__({ABSENT: None})
+        self.view = view
+
+    def __missing__(self, key: str) -> Operand:
+        view = self.view
+        operand = self[key] = Operand(
+            key,
+            view.types.get(key),
+            view.constants.get(key),
+            view.data.get(key),
+            key in view.static_values,
+            view.reasons.get(key, ""),
+        )
+        return operand
+
+    def operation(self, node: Node) -> Operation:
+        """The node with its operands."""
+        return Operation(
+            node,
+            tuple([self[key] for key in node.inputs]),
+            tuple([self[key] for key in node.outputs]),
+        )
 
 
-def _operand(view: GraphView, key: str) -> Operand | None:
-    if key == ABSENT:
-        return None
-    return Operand(
-        key,
-        view.types.get(key),
-        view.constants.get(key),
-        view.data.get(key),
-        key in view.static_values,
-        view.reasons.get(key, ""),
-    )
-
-
-def _cost_once(view: GraphView, node: Node, handles: Handles) -> NodeCost:
+def _cost_once(node: Node, operands: _Operands, handles: Handles) -> NodeCost:
     handle = handles.get((node.domain, node.op))
     if handle is None:
         name = f"{node.domain}.{node.op}" if node.domain else node.op
         return NodeCost(
             unknown=f"graphlint has no cost for the operator {name}: a rule pack can register one"
         )
-    return count(operation(view, node), handle)
+    return count(operands.operation(node), handle)
 
 
 def shape_arithmetic(view: GraphView, handles: Handles) -> frozenset[int]:
@@ -152,7 +157,7 @@ def _executions(view: GraphView, once: list[NodeCost]) -> Mapping[str, int | str
     executions = dict(view.executions)
     weights: dict[str, tuple[int, int]] = {}
     # Scopes are listed outermost first: inner ones are weighed before the branch they stand in.
-    for scope in reversed(view.scopes.values()):
+    for scope in reversed(list(view.scopes.values())):
         weights[scope.path] = _weight(view, scope, once, weights)
     for node in view.nodes:
         branches = view.bodies(node)
@@ -206,7 +211,9 @@ def _repeated(cost: NodeCost, times: int | str) -> NodeCost:
     )
 
 
-def _distinct_parameters(view: GraphView, once: list[NodeCost], handles: Handles) -> int:
+def _distinct_parameters(
+    view: GraphView, once: list[NodeCost], operands: _Operands, handles: Handles
+) -> int:
     """Parameters of the model: what nodes share is counted once."""
     seen: set[str] = set()
     total = 0
@@ -215,20 +222,19 @@ def _distinct_parameters(view: GraphView, once: list[NodeCost], handles: Handles
             continue
         stored = {key for key in node.inputs if key in view.constants}
         repeated = stored & seen
-        total += cost.parameters if not repeated else _unseen_parameters(view, node, seen, handles)
+        if repeated:
+            whole = operands.operation(node)
+            total += _unseen_parameters(whole, seen, handles[(node.domain, node.op)])
+        else:
+            total += cost.parameters
         seen |= stored
     return total
 
 
-def _unseen_parameters(view: GraphView, node: Node, seen: set[str], handles: Handles) -> int:
-    """What the node adds to the parameters where it shares some of its weights."""
-    whole = operation(view, node)
-    operands = tuple(
-        None
-        if operand is None
-        else replace(operand, constant=None)
-        if operand.key in seen
-        else operand
+def _unseen_parameters(whole: Operation, seen: set[str], handle: Handle) -> int:
+    """What a node adds to the parameters where it shares some of its weights."""
+    inputs = tuple(
+        replace(operand, constant=None) if operand is not None and operand.key in seen else operand
         for operand in whole.inputs
     )
-    return count(replace(whole, inputs=operands), handles[(node.domain, node.op)]).parameters
+    return count(replace(whole, inputs=inputs), handle).parameters

@@ -19,9 +19,8 @@ def render(report: Report, style: Style) -> str:
                 if site.excess_bytes is not None:
                     excess = f" [+{format_bytes(site.excess_bytes)}]"
                 place = safe(str(site.location), 600)
-                lines.append(
-                    f"{place}: {finding.code} {finding.severity} {safe(finding.message, 600)}{excess}"
-                )
+                message = safe(finding.message, 600)
+                lines.append(f"{place}: {finding.code} {finding.severity} {message}{excess}")
         lines += _problems(model.errors)
     lines += _problems(report.errors)
     return style.final("".join(f"{line}\n" for line in lines))

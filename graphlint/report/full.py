@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from graphlint.findings import Finding, Severity
 from graphlint.report.nodes import node_table
@@ -12,6 +12,8 @@ from graphlint.results import ModelReport, Problem, Report, Totals
 from graphlint.units import format_bytes, format_count, format_share
 
 _MAX_REASONS = 3
+_SHOWN = 3  # findings shown of a rule; the rest is one line
+_SHOWN_INFO = 1
 
 
 def render(report: Report, style: Style, *, nodes: bool = False) -> str:
@@ -40,9 +42,9 @@ def _model(model: ModelReport, style: Style, *, nodes: bool) -> Iterator[str]:
         if nodes:
             yield ""
             yield from node_table(model.nodes, model.totals, style)
-        for finding in model.findings:
+        for group in _groups(model.findings):
             yield ""
-            yield from _finding(finding, model.totals, style)
+            yield from _group(group, model.totals, style)
         if model.findings:
             yield ""
             yield from _by_rule(model, model.totals)
@@ -83,75 +85,110 @@ def _remarks(model: ModelReport, totals: Totals, style: Style) -> Iterator[str]:
         "their cost is unknown, and the totals leave them out"
     )
     for row in model.uncosted[:_MAX_REASONS]:
-        count = f"{row.nodes} node{'s' if row.nodes > 1 else ''}"
+        count = _count(row.nodes, "node")
         yield f"    {count}, first {safe(row.first, 80)}: {safe(row.reason, 300)}"
     if len(model.uncosted) > _MAX_REASONS:
-        yield f"    … and {len(model.uncosted) - _MAX_REASONS} more reasons: see --output-format json"
+        more = len(model.uncosted) - _MAX_REASONS
+        yield f"    … and {_count(more, 'more reason')}: see --output-format json"
+
+
+def _group(group: Sequence[Finding], totals: Totals, style: Style) -> Iterator[str]:
+    """One rule's findings of one severity: their sum, the largest, and what to do."""
+    first = group[0]
+    title = style.severity(str(first.severity), f"{first.code} {first.name}")
+    facts = [_count(sum(len(finding.sites) for finding in group), "place")]
+    excess = _excess(group)
+    if excess is not None:
+        facts.append(f"+{format_bytes(excess)}")
+        facts.append(f"{format_share(excess, totals.memory_access_bytes)} of the memory access")
+    if first.severity is Severity.INFO:
+        facts.append("for information")
+    yield f"{title}   {', '.join(facts)}"
+    shown = group[: _SHOWN_INFO if first.severity is Severity.INFO else _SHOWN]
+    for finding in shown:
+        yield from _finding(finding, totals, style)
+    if len(group) > len(shown):
+        left = group[len(shown) :]
+        rest = _excess(left)
+        more = f", +{format_bytes(rest)}" if rest is not None else ""
+        yield style.dim(
+            f"   … and {_count(len(left), 'finding')} more{more}: see --output-format concise"
+        )
+    for advice in dict.fromkeys(finding.help for finding in shown):
+        yield f"   {style.dim('help:')} {safe(advice, 600)}"
 
 
 def _finding(finding: Finding, totals: Totals, style: Style) -> Iterator[str]:
-    title = style.severity(str(finding.severity), f"{finding.code} {finding.name}")
-    excess = ""
+    indent = "   "
     if finding.excess_bytes is not None:
         share = format_share(finding.excess_bytes, totals.memory_access_bytes)
-        excess = f"   +{format_bytes(finding.excess_bytes)}  {share}"
-    yield f"{title}   {_where(finding)}{excess}"
-    yield f"   {safe(finding.message, 600)}"
+        indent += f"{'+' + format_bytes(finding.excess_bytes):>11} {share:>6}  "
+    blank = " " * len(indent)
+    yield f"{indent}{_where(finding)}"
+    yield f"{blank}{safe(finding.message, 600)}"
     if len(finding.sites) > 1:
-        yield f"   first: {safe(str(finding.location), 400)}"
-    yield f"   {style.dim('help:')}  {safe(finding.help, 600)}"
+        yield style.dim(f"{blank}first: {safe(str(finding.location), 400)}")
 
 
 def _where(finding: Finding) -> str:
     """The sites in a few words: their common place, and how many there are."""
     firsts = [site.location.nodes[0] for site in finding.sites]
     if len(firsts) == 1:
-        return safe(str(finding.location), 200)
+        return safe(str(finding.location), 400)
     place = summarise(firsts)
-    count = f"{len(firsts)} places"
+    count = _count(len(firsts), "place")
     return f"{safe(place, 200)}, {count}" if place else count
+
+
+def _excess(findings: Sequence[Finding]) -> int | None:
+    """The findings' excess together; None where none of them states one."""
+    counted = [f.excess_bytes for f in findings if f.excess_bytes is not None]
+    return sum(counted) if counted else None
+
+
+def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings by severity and rule, in the order of each group's largest."""
+    groups: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.severity, finding.code), []).append(finding)
+    ranks = {key: (-key[0], -(_excess(group) or -1), key[1]) for key, group in groups.items()}
+    return [groups[key] for key in sorted(groups, key=lambda key: ranks[key])]
 
 
 def _by_rule(model: ModelReport, totals: Totals) -> Iterator[str]:
     rows = [("", "rule", "findings", "places", "excess", "of total")]
-    codes = dict.fromkeys((finding.code, str(finding.severity)) for finding in model.findings)
-    for code, severity in sorted(codes):
-        group = [f for f in model.findings if (f.code, str(f.severity)) == (code, severity)]
-        counted = [f.excess_bytes for f in group if f.excess_bytes is not None]
+    for group in _groups(model.findings):
+        excess = _excess(group)
         rows.append(
             (
                 "",
-                code if severity != "info" else f"{code} (info)",
+                group[0].code + (" (info)" if group[0].severity is Severity.INFO else ""),
                 str(len(group)),
                 str(sum(len(finding.sites) for finding in group)),
-                format_bytes(sum(counted)) if counted else "-",
-                format_share(sum(counted), totals.memory_access_bytes) if counted else "-",
+                "-" if excess is None else format_bytes(excess),
+                "-" if excess is None else format_share(excess, totals.memory_access_bytes),
             )
         )
     yield from columns(rows, "<<>>>>")
 
 
 def _closing(report: Report) -> str:
-    models = len(report.models)
-    counts = {
-        severity: sum(finding.severity == severity for finding in report.findings)
-        for severity in sorted(Severity, reverse=True)
-    }
     found = [
-        f"{count} {severity if severity is Severity.INFO else f'{severity}{_s(count)}'}"
-        for severity, count in counts.items()
-        if count
+        f"{count} {severity}" if severity is Severity.INFO else _count(count, str(severity))
+        for severity in sorted(Severity, reverse=True)
+        if (count := sum(finding.severity == severity for finding in report.findings))
     ]
-    failed = len(report.problems)
-    where = f"{models} model{_s(models)}"
+    where = _count(len(report.models), "model")
     text = f"Found {', '.join(found)} in {where}." if found else f"No findings in {where}."
-    if failed:
-        text += f" {failed} error{_s(failed)}."
+    if any(model.totals is not None and model.totals.uncosted_nodes for model in report.models):
+        text = f"{text[:-1]}, as far as it could be counted."
+    if report.problems:
+        text += f" {_count(len(report.problems), 'error')}."
     if found:
-        codes = sorted({finding.code for finding in report.findings})
-        text += f" Explain one: graphlint rule {codes[0]}"
+        worst = max(report.findings, key=lambda finding: finding.severity)
+        text += f" Explain: graphlint rule {worst.code}"
     return text
 
 
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -34,8 +34,8 @@ def summarise(paths: Sequence[str]) -> str:
 
 def _common_beginning(paths: Sequence[str]) -> str:
     first, last = min(paths), max(paths)
-    length = next((i for i, (a, b) in enumerate(zip(first, last)) if a != b), len(first))
-    return first[:length]
+    pairs = enumerate(zip(first, last, strict=False))
+    return first[: next((i for i, (a, b) in pairs if a != b), len(first))]
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -1,0 +1,314 @@
+"""Fork-join regions: where the data splits into paths, and where all of them have met again.
+
+The paper's fragments (guideline G3) are counted in the building blocks of a network. A building
+block shows in the graph as a *region*: from a value that several nodes read (the fork) to the first
+node that every path from it passes (the join, its immediate post-dominator).
+
+One pass over the edges tells the fragments of every region: each node carries the set of fragments
+behind it as bits of an integer, and the most fragments that stand on one path behind it. What lies
+behind the fork and not behind the join is the region's. Its nodes are listed only for who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from graphlint.graph import ABSENT, GraphView, Node
+
+__all__ = ["Region", "find_regions", "is_fragment"]
+
+# By name alone: in each of its domains such an operator does the same.
+_FRAGMENTS = frozenset(
+    {
+        "Conv",
+        "ConvInteger",
+        "ConvTranspose",
+        "ConvTransposeWithDynamicPads",
+        "DeformConv",
+        "FusedConv",
+        "NhwcConv",
+        "NhwcFusedConv",
+        "QLinearConv",
+        "QLinearConvTranspose",
+        "AveragePool",
+        "LpPool",
+        "MaxPool",
+        "MaxpoolWithMask",
+        "NhwcMaxPool",
+        "QLinearAveragePool",
+    }
+)
+_SINK = -1
+"""The vertex in which all paths end."""
+
+
+def is_fragment(node: Node) -> bool:
+    """Whether the node is a convolution or a pooling operator (not a global one), by any name."""
+    return node.op in _FRAGMENTS
+
+
+@dataclass(frozen=True)
+class Region:
+    """All that lies between a fork and its join.
+
+    `fork` is the value that is read several times, or the input of a Split with several outputs.
+    `origin` is the node that forks: the value's producer or the Split, None for a graph's input.
+    `fragments` counts the fragments strictly between, `critical_path` the most of them on one path:
+    the difference could run in parallel, and is launched on its own. `own_fragments` are those that
+    lie in no region nested inside this one.
+    """
+
+    fork: str
+    origin: Node | None
+    join: Node
+    fragments: int
+    own_fragments: int
+    critical_path: int
+    _flow: _Flow = field(repr=False, compare=False)
+    _vertex: int = field(repr=False, compare=False)
+
+    @cached_property
+    def _positions(self) -> tuple[int, ...]:
+        return self._flow.between(self._vertex, self._flow.positions[self.join.index])
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes strictly between fork and join, in topological order."""
+        return tuple(self._flow.nodes[position] for position in self._positions)
+
+    @cached_property
+    def branches(self) -> tuple[tuple[Node, ...], ...]:
+        """The nodes by the parts that share none; an empty one where the join reads the fork."""
+        parts = self._flow.parts(self._positions)
+        direct = self._flow.positions[self.join.index] in self._flow.successors[self._vertex]
+        branches = [tuple(self._flow.nodes[position] for position in part) for part in parts]
+        return (*branches, ()) if direct else tuple(branches)
+
+
+def find_regions(view: GraphView, ignore: frozenset[int] = frozenset()) -> tuple[Region, ...]:
+    """The regions of every scope, innermost first.
+
+    A value forks when nodes of its own scope read it more than once (a control node reads what its
+    bodies read), a Split when several of its outputs are. What does not depend on the model's
+    data forks nothing. `ignore` are the indices of nodes to leave out: shape arithmetic.
+    """
+    regions: list[Region] = []
+    dataless = _dataless(view)
+    for path in reversed(tuple(view.scopes)):  # scopes are listed outermost first
+        flow = _Flow(view, path, ignore, dataless)
+        if flow.forks:
+            regions += _regions_of(flow)
+    return tuple(regions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fork:
+    """A vertex where paths part: a value's own vertex, or that of a Split."""
+
+    vertex: int
+    key: str
+    origin: Node | None
+
+
+class _Flow:
+    """How data flows in one scope: vertices with their successors.
+
+    The first vertices are the nodes in topological order; behind them stands one for each value
+    that forks, between the node that computes it and those that read it.
+    """
+
+    def __init__(
+        self, view: GraphView, path: str, ignore: frozenset[int], dataless: frozenset[str]
+    ) -> None:
+        self.view = view
+        self.path = path
+        self.dataless = dataless
+        self.nodes = tuple(
+            node
+            for node in view.scope_nodes(path)
+            if node.index not in ignore and not dataless.issuperset(filter(None, node.outputs))
+        )
+        self.positions = {node.index: position for position, node in enumerate(self.nodes)}
+        fragments = (p for p, node in enumerate(self.nodes) if is_fragment(node))
+        self.bits = {position: 1 << number for number, position in enumerate(fragments)}
+        self.successors: list[tuple[int, ...]] = [()] * len(self.nodes)
+        self.forks: list[_Fork] = []
+        inputs = view.scopes[path].inputs if path else view.inputs
+        for key in inputs:
+            self._targets(key, None)
+        for position, node in enumerate(self.nodes):
+            self._connect(position, node)
+
+    def _connect(self, position: int, node: Node) -> None:
+        read = [targets for key in node.outputs if (targets := self._targets(key, node))]
+        # What nobody reads ends the run like an output does: no path leads on from it.
+        self.successors[position] = _distinct(read) or (_SINK,)
+        if node.op == "Split" and node.domain == "" and len(read) > 1:
+            self.forks.append(_Fork(position, node.input(0), node))
+
+    def _targets(self, key: str, producer: Node | None) -> tuple[int, ...]:
+        """The vertices that the value flows to: its readers, or its own vertex where it forks."""
+        if key == ABSENT:
+            return ()
+        readers = tuple(sorted({*self._readers(key)}))
+        leaves = (_SINK,) if self.view.is_output(key) else ()
+        if len(readers) < 2 or key in self.dataless:
+            return (*readers, *leaves)
+        vertex = len(self.successors)
+        self.successors.append((*readers, *leaves))
+        self.forks.append(_Fork(vertex, key, producer))
+        return (vertex,)
+
+    def _readers(self, key: str) -> Iterator[int]:
+        for reader in self.view.readers(key):
+            node: Node | None = reader
+            while node is not None and node.scope != self.path:
+                owner = self.view.scopes[node.scope].owner
+                node = self.view.nodes[owner] if owner is not None else None
+            if node is not None and node.index in self.positions:
+                yield self.positions[node.index]
+
+    def backwards(self) -> Iterator[int]:
+        """Every vertex after all its successors."""
+        by_producer: dict[int | None, list[int]] = {}
+        for fork in self.forks:
+            if fork.vertex >= len(self.nodes):
+                origin = None if fork.origin is None else self.positions.get(fork.origin.index)
+                by_producer.setdefault(origin, []).append(fork.vertex)
+        for position in reversed(range(len(self.nodes))):
+            yield from by_producer.get(position, ())
+            yield position
+        yield from by_producer.get(None, ())
+
+    def between(self, start: int, end: int) -> tuple[int, ...]:
+        """The positions of the nodes on the paths from `start` to `end`, both left out."""
+        seen = {start, end}
+        pending = [start]
+        while pending:
+            for successor in self.successors[pending.pop()]:
+                if successor not in seen:
+                    seen.add(successor)
+                    pending.append(successor)
+        found = (vertex for vertex in seen - {start, end} if vertex < len(self.nodes))
+        return tuple(sorted(found))
+
+    def parts(self, positions: Iterable[int]) -> list[list[int]]:
+        """The connected parts of some nodes, by their first node."""
+        members = set(positions)
+        neighbours: dict[int, list[int]] = {position: [] for position in members}
+        for position in members:
+            for reader in self._node_successors(position):
+                if reader in members:
+                    neighbours[position].append(reader)
+                    neighbours[reader].append(position)
+        parts = []
+        for position in sorted(members):
+            if position not in members:
+                continue
+            part, pending = [], [position]
+            members.discard(position)
+            while pending:
+                part.append(pending.pop())
+                fresh = [near for near in neighbours[part[-1]] if near in members]
+                members.difference_update(fresh)
+                pending += dict.fromkeys(fresh)
+            parts.append(sorted(part))
+        return parts
+
+    def _node_successors(self, position: int) -> Iterator[int]:
+        for vertex in self.successors[position]:
+            if vertex < len(self.nodes):
+                yield vertex
+            else:
+                yield from self.successors[vertex]
+
+
+def _dataless(view: GraphView) -> frozenset[str]:
+    """The values that nothing fed to the model flows through: constants, shapes, what these make.
+
+    A shape may be unknown before the model runs; it still tells nothing of the data.
+    """
+    dataless = set(view.static_values)
+    for node in view.nodes:
+        inputs = [key for key in node.inputs if key != ABSENT]
+        if node.op in ("Shape", "Size") or (
+            inputs and not view.bodies(node) and dataless.issuperset(inputs)
+        ):
+            dataless.update(key for key in node.outputs if key != ABSENT)
+    return frozenset(dataless)
+
+
+def _distinct(groups: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(vertex for group in groups for vertex in group))
+
+
+def _regions_of(flow: _Flow) -> list[Region]:
+    joins = _joins(flow)
+    tally = _Tally(flow, joins)
+    found: list[tuple[int, int, int, Region]] = []
+    for order, fork in enumerate(flow.forks):
+        join = joins[fork.vertex]
+        if join == _SINK:
+            continue
+        held = tally.held(fork.vertex)
+        region = Region(
+            fork=fork.key,
+            origin=fork.origin,
+            join=flow.nodes[join],
+            fragments=held.bit_count(),
+            own_fragments=(held & ~tally.nested[fork.vertex]).bit_count(),
+            critical_path=tally.longest[fork.vertex] - tally.longest[join] - (join in flow.bits),
+            _flow=flow,
+            _vertex=fork.vertex,
+        )
+        origin = -1 if fork.origin is None else flow.positions.get(fork.origin.index, -1)
+        found.append((join, -origin, order, region))
+    # A region inside another one joins earlier, or at the same node from a later fork.
+    return [region for _, _, _, region in sorted(found, key=lambda entry: entry[:3])]
+
+
+def _joins(flow: _Flow) -> Mapping[int, int]:
+    """The immediate post-dominator of every vertex."""
+    import networkx
+
+    backwards: networkx.DiGraph[int] = networkx.DiGraph()
+    backwards.add_edges_from(
+        (successor, vertex)
+        for vertex, successors in enumerate(flow.successors)
+        for successor in successors
+    )
+    joins: Mapping[int, int] = networkx.immediate_dominators(backwards, _SINK)
+    return joins
+
+
+class _Tally:
+    """Fragments behind every vertex, sets of them as the bits of integers.
+
+    `behind` holds all of them, `longest` the most that stand on one path, `nested` those that lie
+    in a region which forks behind the vertex.
+    """
+
+    def __init__(self, flow: _Flow, joins: Mapping[int, int]) -> None:
+        self.bits = flow.bits
+        self.joins = joins
+        self.behind = [0] * len(flow.successors)
+        self.longest = [0] * len(flow.successors)
+        self.nested = [0] * len(flow.successors)
+        forks = {fork.vertex for fork in flow.forks if joins[fork.vertex] != _SINK}
+        for vertex in flow.backwards():
+            for successor in flow.successors[vertex]:
+                if successor != _SINK:
+                    self._add(vertex, successor, successor in forks)
+
+    def _add(self, vertex: int, successor: int, forks: bool) -> None:
+        bit = self.bits.get(successor, 0)
+        self.behind[vertex] |= self.behind[successor] | bit
+        self.longest[vertex] = max(self.longest[vertex], self.longest[successor] + (bit != 0))
+        self.nested[vertex] |= self.nested[successor] | (self.held(successor) if forks else 0)
+
+    def held(self, vertex: int) -> int:
+        """The fragments between the vertex and its join: behind the one and not the other."""
+        join = self.joins[vertex]
+        return self.behind[vertex] & ~(self.behind[join] | self.bits.get(join, 0))

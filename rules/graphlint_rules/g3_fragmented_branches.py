@@ -1,0 +1,254 @@
+"""## What it does
+
+Looks at the building blocks of a network and counts their fragments: convolutions and pooling
+operators (not global pooling). A block is the region from a value that several operators read to
+the first operator that all paths from it pass: a Concat over the channels, or an element-wise
+operator, of the same rank as the forked value and, up to a stride, of its spatial size. It is
+reported when more than 2 of its fragments lie beyond the critical path, the path with the most
+fragments. What a block nested inside of it holds counts for the nested one alone.
+
+No finding are: detection heads that are flattened and concatenated over anchors; branches that lead
+to outputs of their own; groups of a convolution that are unrolled into Split, convolutions and
+Concat (that is G2's).
+
+## Why it costs
+
+    parallel fragments = fragments − fragments on the critical path
+
+Many small operators use a parallel device badly: each has too little work to fill it, each is a
+kernel to launch, and where paths meet they wait for one another. The memory access is the same, so
+no bytes are charged: what it costs depends on the device. In the paper's table 3, four parallel
+fragments instead of one make a block 3.5 times slower on a GPU at narrow widths, 1.5 times at wide
+ones, and hardly slower on one core of an ARM CPU.
+
+By this count a ResNet unit has 3 fragments (4 with a projection), an Inception v1 module 7 on 4
+branches, of which 2 are on the critical path, a NASNet-A cell 13 or more.
+
+## Example
+
+An Inception v1 module, 7 fragments of which 2 are on the critical path: 5 could run in parallel.
+With measured times (`--latency`) the finding says how long the whole region takes.
+
+## What to do instead
+
+Fewer and larger operators: merge 1×1 convolutions over the same input into one and split its
+result, put branches in series, or leave out those that bring little. This is a design choice;
+networks found by automatic search have many fragments because the search counted multiply-adds.
+
+## Options
+
+- `max-parallel-fragments` (2): how many fragments may lie beyond the critical path.
+
+## References
+
+- Ma, Zhang, Zheng, Sun: ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design.
+  ECCV 2018, arXiv:1807.11164, section 2, guideline G3 and table 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from graphlint.regions import Region, is_fragment
+from graphlint.rule import Context, Example, Option, Rule, Site
+from graphlint_rules.building_blocks import (
+    by_origin,
+    is_building_block,
+    own_parallel_fragments,
+)
+from graphlint_rules.data_flow import runs
+from graphlint_rules.figures import by
+from graphlint_rules.unrolled_groups import UnrolledGroups, unrolled_groups
+
+_HELP = (
+    "a design choice: fewer and larger operators; merge convolutions over the same input, or put "
+    "branches in series"
+)
+
+
+def check(context: Context) -> Iterator[Site]:
+    """A site for every building block with many fragments beyond its critical path."""
+    most = int(context.options["max-parallel-fragments"])
+    if sum(is_fragment(node) for node in context.view.nodes) <= most:
+        return  # looking for regions would take longer than everything else
+    origins = by_origin(context.regions)
+    unrolled = {group.join.index: group for group in unrolled_groups(context)}
+    for region in context.regions:
+        parallel = region.fragments - region.critical_path
+        # The cheap questions first: the others list the region's nodes.
+        if min(parallel, region.own_fragments - 1) <= most or not runs(context, region.join):
+            continue
+        if not is_building_block(context, region) or _is_one_operator(region, unrolled):
+            continue
+        if own_parallel_fragments(context, region, origins) > most:
+            yield _site(context, region)
+
+
+def _is_one_operator(region: Region, unrolled: dict[int, UnrolledGroups]) -> bool:
+    """Whether all fragments are the groups of one convolution, spelt one by one."""
+    group = unrolled.get(region.join.index)
+    if group is None or group.source != region.fork:
+        return False
+    parts = {node.index for node in group.convolutions}
+    return all(node.index in parts for node in region.nodes if is_fragment(node))
+
+
+def _site(context: Context, region: Region) -> Site:
+    parallel = region.fragments - region.critical_path
+    shape = context.view.shape(region.join.outputs[0]) or ()
+    branches = sum(any(is_fragment(node) for node in branch) for branch in region.branches)
+    ways = f" on {branches} branches" if branches > 1 else ""
+    return Site(
+        nodes=(*region.nodes, region.join),
+        message=(
+            f"{region.fragments} fragments{ways}, {region.critical_path} on the critical path: "
+            f"{parallel} could run in parallel; joined by {region.join.op} to {by(shape[1:])}."
+        ),
+        help=_HELP,
+        excess_bytes=None,
+    )
+
+
+GOOD = (
+    Example(
+        "a residual unit",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,28,28] x, float[16,64,1,1] u, float[16,16,3,3] v, float[64,16,1,1] w)
+            => (float[1,64,28,28] y) {
+            a = Conv(x, u)
+            b = Conv <pads = [1, 1, 1, 1]> (a, v)
+            c = Conv(b, w)
+            y = Add(x, c)
+        }
+        """,
+    ),
+    Example(
+        "ShuffleNet V2's unit with stride 2",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,24,28,28] x, float[24,1,3,3] d, float[24,24,1,1] p)
+            => (float[1,48,14,14] y) {
+            a = Conv <group = 24, pads = [1, 1, 1, 1], strides = [2, 2]> (x, d)
+            b = Conv(a, p)
+            e = Conv(x, p)
+            f = Conv <group = 24, pads = [1, 1, 1, 1], strides = [2, 2]> (e, d)
+            g = Conv(f, p)
+            y = Concat <axis = 1> (b, g)
+        }
+        """,
+    ),
+    Example(
+        "groups unrolled into Split, convolutions and Concat",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,28,28] x, float[16,16,3,3] s, float[16,16,3,3] t, float[16,16,3,3] u,
+             float[16,16,3,3] v) => (float[1,64,28,28] y) {
+            a, b, c, d = Split <axis = 1> (x)
+            e = Conv <pads = [1, 1, 1, 1]> (a, s)
+            f = Conv <pads = [1, 1, 1, 1]> (b, t)
+            g = Conv <pads = [1, 1, 1, 1]> (c, u)
+            h = Conv <pads = [1, 1, 1, 1]> (d, v)
+            y = Concat <axis = 1> (e, f, g, h)
+        }
+        """,
+    ),
+    Example(
+        "detection heads, flattened and concatenated over anchors",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,16,16] x, float[8,64,1,1] s, float[8,64,1,1] t, float[8,64,1,1] u,
+             float[8,64,1,1] v) => (float[1,8,1024] y)
+        <int64[3] flat = {1, 8, 256}> {
+            a = Conv(x, s)
+            b = Conv(x, t)
+            c = Conv(x, u)
+            d = Conv(x, v)
+            e = Reshape(a, flat)
+            f = Reshape(b, flat)
+            g = Reshape(c, flat)
+            h = Reshape(d, flat)
+            y = Concat <axis = 2> (e, f, g, h)
+        }
+        """,
+    ),
+    Example(
+        "branches that end in outputs",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,16,16] x, float[8,64,1,1] s, float[8,64,1,1] t, float[8,64,1,1] u,
+             float[8,64,1,1] v)
+            => (float[1,8,16,16] a, float[1,8,16,16] b, float[1,8,16,16] c, float[1,8,16,16] d) {
+            a = Conv(x, s)
+            b = Conv(x, t)
+            c = Conv(x, u)
+            d = Conv(x, v)
+        }
+        """,
+    ),
+)
+BAD = (
+    Example(
+        "an Inception module",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,28,28] x, float[16,64,1,1] r, float[16,16,3,3] s, float[16,16,5,5] t)
+            => (float[1,64,28,28] y) {
+            a = Conv(x, r)
+            b = Conv(x, r)
+            c = Conv <pads = [1, 1, 1, 1]> (b, s)
+            d = Conv(x, r)
+            e = Conv <pads = [2, 2, 2, 2]> (d, t)
+            f = MaxPool <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x)
+            g = Conv(f, r)
+            y = Concat <axis = 1> (a, c, e, g)
+        }
+        """,
+    ),
+    Example(
+        "four parallel convolutions, summed",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,28,28] x, float[64,64,1,1] w) => (float[1,64,28,28] y) {
+            a = Conv(x, w)
+            b = Conv(x, w)
+            c = Conv(x, w)
+            d = Conv(x, w)
+            y = Sum(a, b, c, d)
+        }
+        """,
+    ),
+    Example(
+        "a Split whose parts meet different kernels",
+        """
+        <ir_version: 8, opset_import: ["" : 17]>
+        net (float[1,64,28,28] x, float[16,1,3,3] s, float[16,1,5,5] t, float[16,1,7,7] u,
+             float[16,1,9,9] v) => (float[1,64,28,28] y) {
+            a, b, c, d = Split <axis = 1> (x)
+            e = Conv <group = 16, pads = [1, 1, 1, 1]> (a, s)
+            f = Conv <group = 16, pads = [2, 2, 2, 2]> (b, t)
+            g = Conv <group = 16, pads = [3, 3, 3, 3]> (c, u)
+            h = Conv <group = 16, pads = [4, 4, 4, 4]> (d, v)
+            y = Concat <axis = 1> (e, f, g, h)
+        }
+        """,
+    ),
+)
+
+RULE = Rule(
+    code="G3",
+    name="fragmented-branches",
+    summary="Building blocks of many small operators leave a parallel device idle.",
+    check=check,
+    page=__doc__,
+    good=GOOD,
+    bad=BAD,
+    options=(
+        Option(
+            "max-parallel-fragments",
+            2,
+            "how many fragments may lie beyond the critical path",
+            minimum=0,
+        ),
+    ),
+)

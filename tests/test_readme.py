@@ -1,0 +1,52 @@
+"""What README.md shows is what the commands print."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCKS = re.findall(
+    r"^```(console|python)\n(.*?)^```$",
+    (ROOT / "README.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+CONSOLE = [text.split("\n", 1) for kind, text in BLOCKS if kind == "console"]
+EXAMPLES = [(command[2:], output) for command, output in CONSOLE if command[2:12] == "graphlint "]
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 2
+    assert len(PYTHON) == 1
+
+
+@pytest.mark.parametrize(("command", "output"), EXAMPLES, ids=[c for c, _ in EXAMPLES])
+def test_the_output_is_the_real_one(command: str, output: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+    assert done.stdout.decode() == output
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_the_python_example_runs(code: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "fixtures/shufflenet_v1.onnx::/stage2/unit2/Add G4 18432" in done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
