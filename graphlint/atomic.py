@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from graphlint.errors import UsageError
@@ -15,6 +14,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UsageError: `path` is a folder, its folder does not exist, or can't be written to.
     """
+    import tempfile
+
     if path.is_dir():
         raise UsageError(f"{path}: a folder", cause="the report goes to a file", hint="name a file")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from graphlint.errors import ShapeError, UsageError
 from graphlint.graph import Dim, GraphView, TensorType, ValueType
 
-_SHAPE = re.compile(r"(?P<name>.+):\[?(?P<dims>\d+(?:[x,]\s*\d+)*|)\]?")
+_SHAPE = re.compile(r"(?P<name>.+):(?P<open>\[)?(?P<dims>\d+(?:[x,]\s*\d+)*|)(?(open)\])")
 _DIM = re.compile(r"(?P<name>.+?)=(?P<size>\d+)")
 _MAX_SIZE = 2**31 - 1
 
@@ -124,6 +123,8 @@ def bind(view: GraphView, bindings: Bindings) -> BoundInputs:
 
 
 def _no_such(kind: str, name: str, known: Iterable[str]) -> ShapeError:
+    import difflib
+
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
     have = ", ".join(repr(item) for item in known[:8]) + (" …" if len(known) > 8 else "")

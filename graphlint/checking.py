@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from shutil import copyfileobj
 from typing import Any
 
-from graphlint import config, isolation, registry
+from graphlint import __version__, config, isolation
 from graphlint.config import Settings
-from graphlint.engine import Request
 from graphlint.errors import ModelError
 from graphlint.model import STANDARD_INPUT, find
-from graphlint.results import ModelReport, Problem, Report
+from graphlint.problem import Problem
+from graphlint.request import Request
+from graphlint.results import ModelReport, Report
 
-DISTRIBUTION = "onnx-graphlint"
 STDIN_NAME = "<stdin>"
 _MODELS_PER_JOB = 32  # a child takes about as long to start as to check this many small models
 
@@ -43,15 +39,6 @@ class Options:
     want_findings: bool = True
     want_nodes: bool = False
     want_regions: bool = False
-
-
-@cache
-def installed_version() -> str:
-    """graphlint's version, as installed."""
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def settings_for(folder: Path, options: Options) -> Settings:
@@ -83,12 +70,9 @@ def check_paths(
         UsageError: the settings make no sense.
         PluginError: a rule pack can't be loaded.
     """
-    known = registry.rules()
     errors: list[Problem] = []
     with _standard_input(paths) as stdin_file:
         requests = list(_requests(paths, options, stdin_file, errors))
-        for settings in {id(r.settings): r.settings for r in requests}.values():
-            _validate(settings, known)
         done = 0
 
         def count(_: ModelReport) -> None:
@@ -98,18 +82,7 @@ def check_paths(
 
         jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
         models = tuple(isolation.check_all(requests, min(jobs, len(requests) or 1), count))
-    return Report(installed_version(), models, tuple(errors))
-
-
-def _validate(settings: Settings, known: Mapping[str, Any]) -> None:
-    from graphlint.bindings import Bindings
-    from graphlint.engine import selected_codes
-
-    selected_codes(settings, known)
-    for ignore in settings.per_file_ignores:
-        registry.select(ignore.codes, known)
-    config.rule_options(settings, known)
-    Bindings.parse(settings.input_shape, settings.dim)
+    return Report(__version__, models, tuple(errors))
 
 
 def _requests(
@@ -160,6 +133,9 @@ def _standard_input(paths: Sequence[str]) -> Iterator[Path | None]:
     if STANDARD_INPUT not in paths:
         yield None
         return
+    import tempfile
+    from shutil import copyfileobj
+
     handle, name = tempfile.mkstemp(prefix="graphlint-", suffix=".onnx")
     try:
         with os.fdopen(handle, "wb") as stream:

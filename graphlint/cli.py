@@ -330,11 +330,11 @@ def version(verbose: Verbose = False) -> None:
     with errors_told(verbose):
         import platform
 
-        from graphlint.checking import DISTRIBUTION, installed_version
+        from graphlint import __version__
         from graphlint.report.text import columns
 
         rows = [
-            (DISTRIBUTION, installed_version()),
+            ("onnx-graphlint", __version__),
             ("python", platform.python_version()),
             *((name, _distribution_version(name)) for name in ("onnx", "numpy", "networkx")),
             ("onnxruntime", _runtime_version()),

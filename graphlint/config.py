@@ -6,7 +6,6 @@ model's folder configures that model. `extend` names a file whose settings stand
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -106,6 +105,8 @@ def _from_file(path: Path, extending: tuple[Path, ...]) -> Settings:
 
 
 def _table(path: Path) -> Mapping[str, Any] | None:
+    import tomllib  # not where settings are only held
+
     try:
         with path.open("rb") as stream:
             document = tomllib.load(stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,10 @@ from graphlint.fingerprints import fingerprint
 from graphlint.graph import GraphView, Node, TensorType
 from graphlint.graph_builder import build
 from graphlint.model import Model, load
-from graphlint.results import ModelReport, NodeReport, Problem, Totals, Uncosted
-from graphlint.rule import Context, Rule, Site
+from graphlint.problem import Problem
+from graphlint.request import Request
+from graphlint.results import ModelReport, NodeReport, Totals, Uncosted
+from graphlint.rule import Context, OptionValue, Rule, Site
 from graphlint.suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -27,39 +28,30 @@ if TYPE_CHECKING:
 Stage = Callable[[str, int], None]
 """Told before each stage: its name, and the bytes of structure that it will work on."""
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A model to check. `file` is where its bytes lie, if not at `path`.
-
-    `only` restricts the findings to those at one node. `want_nodes` keeps every node's cost in the
-    report, `want_regions` the region that each stands in. `infer_shapes=False` leaves out what can
-    hang or crash; `why` is then the reason that the report gives.
-    """
-
-    path: str
-    settings: Settings
-    file: Path | None = None
-    only: str = ""
-    strict_shapes: bool = True
-    want_findings: bool = True
-    want_nodes: bool = False
-    want_regions: bool = False
-    infer_shapes: bool = True
-    why: Problem | None = None
+ChosenRule = tuple[Rule, Mapping[str, OptionValue]]
 
 
 def check(request: Request, stage: Stage = lambda name, size: None) -> ModelReport:
-    """Check one model; what goes wrong is part of the report, never raised."""
+    """Check one model; what is wrong with the model is part of the report, never raised.
+
+    Raises:
+        UsageError: the settings name no rule, or an option that a rule does not have.
+        PluginError: a rule pack can't be loaded.
+    """
+    settings = request.settings
+    bindings = Bindings.parse(settings.input_shape, settings.dim, strict=request.strict_shapes)
+    rules = chosen_rules(settings) if request.want_findings else ()
+    handles = registry.handles()
     try:
         stage("read", 0)
         model = load(request.path, file=request.file)
         stage("graph", model.structure_bytes)
         view = build(model)
         stage("shapes", model.structure_bytes)
-        view, notes = _with_shapes(request, model, view)
+        view, notes = _with_shapes(request, model, view, bindings)
         stage("rules", model.structure_bytes)
-        return _report(request, model, view, notes)
+        costs = node_costs(view, handles)
+        return _report(request, model, view, costs, rules, notes)
     except GraphlintError as error:
         return ModelReport(request.path, errors=(Problem.of(error),))
     except MemoryError:
@@ -75,26 +67,44 @@ def check(request: Request, stage: Stage = lambda name, size: None) -> ModelRepo
         )
 
 
+def chosen_rules(settings: Settings) -> tuple[ChosenRule, ...]:
+    """The rules that the settings ask for, each with its options.
+
+    Raises:
+        UsageError: a selector or an ignore means no rule, or an option is wrong.
+        PluginError: a rule pack can't be loaded.
+    """
+    known = registry.rules()
+    options = rule_options(settings, known)
+    for ignore in settings.per_file_ignores:
+        registry.select(ignore.codes, known)
+    codes = registry.select((*settings.select, *settings.extend_select), known)
+    codes -= registry.select(settings.ignore, known)
+    return tuple((rule, options[code]) for code, rule in known.items() if code in codes)
+
+
 def _with_shapes(
-    request: Request, model: Model, view: GraphView
+    request: Request, model: Model, view: GraphView, bindings: Bindings
 ) -> tuple[GraphView, tuple[str, ...]]:
-    settings = request.settings
-    bindings = Bindings.parse(settings.input_shape, settings.dim, strict=request.strict_shapes)
     if request.infer_shapes:
         return shapes.infer(view, bindings, model.payload)
     reason = request.why.cause if request.why is not None else "shapes were not inferred"
     return shapes.declared_only(view, bindings, reason)
 
 
-def _report(request: Request, model: Model, view: GraphView, notes: tuple[str, ...]) -> ModelReport:
-    costs = node_costs(view, registry.handles())
+def _report(
+    request: Request,
+    model: Model,
+    view: GraphView,
+    costs: Costs,
+    rules: tuple[ChosenRule, ...],
+    notes: tuple[str, ...],
+) -> ModelReport:
     errors = [Problem.of(error) for error in model.problems]
     if request.why is not None:
         errors.append(request.why)
-    findings: tuple[Finding, ...] = ()
-    if request.want_findings:
-        findings, failures = _findings(request, view, costs)
-        errors += failures
+    findings, failures = _findings(request, view, costs, rules)
+    errors += failures
     return ModelReport(
         path=request.path,
         opset=view.opsets.get(""),
@@ -186,43 +196,28 @@ def _innermost(regions: Iterable[Region]) -> Mapping[int, str]:
 
 
 def _findings(
-    request: Request, view: GraphView, costs: Costs
+    request: Request, view: GraphView, costs: Costs, rules: tuple[ChosenRule, ...]
 ) -> tuple[tuple[Finding, ...], list[Problem]]:
-    """The findings of every selected rule, and one problem for each rule that fails."""
+    """The findings of the rules, and one problem for each rule that fails."""
     settings = request.settings
-    known = registry.rules()
-    options = rule_options(settings, known)
-    codes = selected_codes(settings, known)
     suppressions = Suppressions(request.path, view, settings.per_file_ignores)
     floor = settings.min_excess * costs.total.memory_access_bytes
     findings: list[Finding] = []
     problems = []
-    for code, rule in known.items():
-        if code not in codes:
-            continue
+    for rule, options in rules:
         try:
-            sites = list(rule.check(Context(view, costs, options[code])))
+            sites = list(rule.check(Context(view, costs, options)))
         except Exception as error:  # a rule is a plug-in: its crash is its own
             problems.append(_rule_failure(request.path, rule, error))
             continue
         kept = [
             site
             for site in sites
-            if not suppressions.silent(code, site.nodes[0])
+            if not suppressions.silent(rule.code, site.nodes[0])
             and (not request.only or any(node.path == request.only for node in site.nodes))
         ]
         findings += _fold(request, view, rule, kept, 0 if request.only else floor)
     return tuple(sorted(findings, key=_order)), problems
-
-
-def selected_codes(settings: Settings, known: Mapping[str, Rule]) -> frozenset[str]:
-    """The codes of the rules that the settings ask for.
-
-    Raises:
-        UsageError: a selector means no rule.
-    """
-    chosen = registry.select((*settings.select, *settings.extend_select), known)
-    return chosen - registry.select(settings.ignore, known)
 
 
 def _rule_failure(path: str, rule: Rule, error: Exception) -> Problem:

@@ -19,14 +19,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from graphlint.engine import Request
-from graphlint.errors import WorkerError
-from graphlint.results import ModelReport, Problem
+from graphlint.errors import GraphlintError, WorkerError
+from graphlint.problem import Problem
+from graphlint.request import Request
+from graphlint.results import ModelReport
 
 _HEADER = struct.Struct("<I")
 WALL_FACTOR = 6
@@ -101,6 +101,8 @@ class Child:
 
         Raises:
             WorkerError: the child crashed, hung or ran out of memory; `cause` says which and where.
+            UsageError: the settings name no rule, or an option that a rule does not have.
+            PluginError: a rule pack can't be loaded.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -118,6 +120,8 @@ class Child:
             ) from None
         finally:
             timer.cancel()
+        if isinstance(answer, GraphlintError):
+            raise answer
         assert isinstance(answer, ModelReport)
         return answer
 
@@ -206,7 +210,7 @@ def check_all(
 ) -> Iterator[ModelReport]:
     """Reports in the order of `requests`, by `jobs` children side by side.
 
-    `done` is called from other threads, once for each report as it comes.
+    `done` is called, maybe from other threads, once for each report as it comes.
     """
     local = threading.local()
     seats: list[_Seat] = []
@@ -219,7 +223,13 @@ def check_all(
         done(report)
         return report
 
-    with _closing(seats), ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+    if jobs <= 1:
+        with _closing(seats):
+            yield from map(run, requests)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with _closing(seats), ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
             yield from pool.map(run, requests)
         except BaseException:

@@ -7,15 +7,15 @@ that the user installed: they run with the user's rights.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from graphlint.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from graphlint.costs.contract import Handle
     from graphlint.rule import Rule
 
@@ -69,6 +69,8 @@ def handles() -> Mapping[tuple[str, str], Handle]:
 
 
 def _entries(group: str) -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points
+
     return sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value))
 
 
@@ -128,5 +130,7 @@ def select(selectors: Iterable[str], known: Mapping[str, Rule]) -> frozenset[str
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'x'?`, or nothing where no known word is near."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]!r}?" if close else ""

@@ -5,22 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graphlint.costs.contract import NodeCost
-from graphlint.errors import GraphlintError
 from graphlint.findings import Finding
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error as part of a report: what is wrong, why, what to do."""
-
-    message: str
-    cause: str = ""
-    hint: str = ""
-
-    @classmethod
-    def of(cls, error: GraphlintError) -> Problem:
-        """The error as a value."""
-        return cls(error.message, error.cause, error.hint)
+from graphlint.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

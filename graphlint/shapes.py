@@ -17,7 +17,6 @@ from functools import cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from graphlint import contrib_shapes
 from graphlint.bindings import Bindings, bind
 from graphlint.graph import (
     ABSENT,
@@ -49,9 +48,9 @@ _FOLDABLE = frozenset(
     Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil
     Clip Compress Concat ConstantOfShape CumSum Div Equal Exp Expand EyeLike Flatten Floor Gather
     GatherElements GatherND Greater GreaterOrEqual Identity Less LessOrEqual Log Max Min Mod Mul Neg
-    NonZero Not OneHot Or Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    Relu Reshape Round ScatterElements ScatterND Sign Slice Split Sqrt Squeeze Sub Sum Tile TopK
-    Transpose Trilu Unsqueeze Where Xor
+    NonZero Not OneHot Or Pad Pow Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd
+    ReduceSum Relu Reshape Round ScatterElements ScatterND Sign Slice Split Sqrt Squeeze Sub Sum
+    Tile TopK Transpose Trilu Unsqueeze Where Xor
     """.split()
 )
 # The onnx package has no inference for these; their first output is shaped like their first input.
@@ -63,12 +62,14 @@ _SHAPED_LIKE_INPUT = frozenset(
 _RUNTIME_OPERATORS = frozenset({("", "LayerNormalization"), ("", "SimplifiedLayerNormalization")})
 _DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit"})
 
+_NO_BINDINGS = Bindings()
+
 Payload = Callable[["onnx.TensorProto"], "onnx.TensorProto | None"]
 
 
 def infer(
     view: GraphView,
-    bindings: Bindings = Bindings(),
+    bindings: Bindings = _NO_BINDINGS,
     payload: Payload | None = None,
 ) -> tuple[GraphView, tuple[str, ...]]:
     """The view with the type of every value that can be told, and notes on what was assumed.
@@ -164,15 +165,11 @@ class _Inference:
                 return reason
         if node.op in _DATA_DEPENDENT:
             return f"the size of {key!r} depends on the data ({node.op})"
-        for name in node.inputs:
-            if name != ABSENT and name not in self.view.static_values and name in self.types:
-                type_ = self.types[name]
-                if (
-                    isinstance(type_, TensorType)
-                    and type_.dtype in (6, 7)
-                    and node.op in _SHAPED_BY_DATA
-                ):
-                    return f"the size of {key!r} depends on the data ({node.op} reads it from {name!r})"
+        first = _SHAPED_BY_DATA.get(node.op, len(node.inputs))
+        for name in node.inputs[first:]:
+            if name != ABSENT and name not in self.view.static_values:
+                source = f"{node.op} reads it from {name!r}"
+                return f"the size of {key!r} depends on the data ({source})"
         return f"the shape of {key!r} can't be inferred from {_title(node)}"
 
     # Types
@@ -214,6 +211,8 @@ class _Inference:
     ) -> tuple[ValueType | None, ...] | str:
         schema = _schema(node.op, node.version, node.domain)
         if schema is None or node.domain not in ("", "ai.onnx.ml"):
+            from graphlint import contrib_shapes  # few models need them
+
             tensors = [type_ if isinstance(type_, TensorType) else None for type_ in inputs]
             shapes = contrib_shapes.infer(node, tensors, [given.get(i) for i in range(len(inputs))])
             if shapes is not None:
@@ -245,9 +244,15 @@ class _Inference:
             if type_ is not None
         }
         data = {names[position]: numpy_helper.from_array(n) for position, n in given.items()}
+        proto = node.proto
+        if node.op == "STFT" and node.attribute("onesided") is None:
+            # Its default is 1, but onnx's inference takes it for 0.
+            proto = type(proto)()
+            proto.CopyFrom(node.proto)
+            proto.attribute.add(name="onesided", type=2, i=1)
         try:
             found = infer_node_outputs(
-                schema, node.proto, types, data, opset_imports=self._imports_for(node)
+                schema, proto, types, data, opset_imports=self._imports_for(node)
             )
         except (InferenceError, ValidationError, RuntimeError, ValueError, TypeError) as error:
             detail = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -501,10 +506,16 @@ class _Inference:
         self._set_outputs(node, [_stacked(t, batch, 0) for t in types] if first else types, "")
 
 
-_SHAPED_BY_DATA = frozenset(
-    "Reshape Expand Tile Slice Range ConstantOfShape Resize Upsample Pad TopK OneHot Split Squeeze "
-    "Unsqueeze CenterCropPad Col2Im AffineGrid MaxUnpool".split()
-)
+# Operators whose inputs say how large their outputs are, and the first of these inputs.
+_SHAPED_BY_DATA = {
+    **dict.fromkeys("Range ConstantOfShape".split(), 0),
+    **dict.fromkeys(
+        "Reshape Expand Tile Slice Resize Upsample Pad TopK OneHot Split Squeeze Unsqueeze "
+        "CenterCropPad Col2Im AffineGrid".split(),
+        1,
+    ),
+    "MaxUnpool": 2,
+}
 
 
 def _integer(node: Node, name: str, default: int) -> int:

@@ -16,9 +16,8 @@ import typer
 
 from graphlint.atomic import write_text
 from graphlint.errors import GraphlintError
-from graphlint.report.full import problem_lines
-from graphlint.report.text import Style
-from graphlint.results import Problem
+from graphlint.problem import Problem
+from graphlint.report.text import Style, problem_lines
 
 FAILED = 2
 """The exit code where the job could not be done."""

@@ -8,6 +8,7 @@ import sys
 import time
 
 from graphlint.engine import check
+from graphlint.errors import GraphlintError
 from graphlint.isolation import StageEntered, cpu_seconds, read_frame, write_frame
 
 MEMORY_BYTES = 1 << 30
@@ -33,7 +34,10 @@ def main() -> None:
             request = read_frame(requests)
         except EOFError:
             return
-        write_frame(answers, check(request, enter))
+        try:
+            write_frame(answers, check(request, enter))
+        except GraphlintError as error:  # of the settings or the packs, not of the model
+            write_frame(answers, error)
 
 
 def _limit(seconds: int, memory_bytes: int) -> None:

@@ -12,7 +12,7 @@ PACK = ROOT / "rules" / "graphlint_rules"
 
 # From the ground up: a module may import from its own layer or those below it.
 LAYERS = [
-    {"errors", "findings", "units", "wire", "atomic"},
+    {"errors", "problem", "findings", "units", "wire", "atomic"},
     {"graph", "model"},
     {"graph_builder", "bindings", "contrib_shapes"},
     {"shapes"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"rule"},
     {"registry", "results", "fingerprints"},
     {"config"},
+    {"request"},
     {"suppressions"},
     {"engine"},
     {"isolation", "worker", "report"},

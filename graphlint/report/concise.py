@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from graphlint.problem import Problem
 from graphlint.report.text import Style, safe
-from graphlint.results import Problem, Report
+from graphlint.results import Report
 from graphlint.units import format_bytes
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from graphlint.findings import Finding, Severity
 from graphlint.report.nodes import node_table
 from graphlint.report.places import summarise
-from graphlint.report.text import Style, columns, safe
-from graphlint.results import ModelReport, Problem, Report, Totals
+from graphlint.report.text import Style, columns, problem_lines, safe
+from graphlint.results import ModelReport, Report, Totals
 from graphlint.units import format_bytes, format_count, format_share
 
 _MAX_REASONS = 3
@@ -25,15 +25,6 @@ def render(report: Report, style: Style, *, nodes: bool = False) -> str:
         lines += [*problem_lines(problem, style), ""]
     lines.append(_closing(report))
     return style.final("\n".join(lines) + "\n")
-
-
-def problem_lines(problem: Problem, style: Style) -> Iterator[str]:
-    """`error:`, `cause:`, `hint:`."""
-    yield f"{style.severity('error', 'error:')} {safe(problem.message, 400)}"
-    if problem.cause:
-        yield f"cause: {safe(problem.cause, 600)}"
-    if problem.hint:
-        yield f"hint:  {safe(problem.hint, 400)}"
 
 
 def _model(model: ModelReport, style: Style, *, nodes: bool) -> Iterator[str]:

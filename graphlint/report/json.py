@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphlint.findings import Finding
-from graphlint.results import ModelReport, NodeReport, Problem, Report, Totals
+from graphlint.problem import Problem
+from graphlint.results import ModelReport, NodeReport, Report, Totals
 
 SCHEMA = 1
 

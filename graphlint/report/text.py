@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from graphlint.problem import Problem
 
 MAX_NAME = 160
 """Names longer than this are cut in the middle; a model may hold one of a megabyte."""
@@ -79,3 +81,12 @@ def columns(rows: Sequence[Sequence[str]], aligns: str, gap: str = "  ") -> list
         ).rstrip()
         for row in rows
     ]
+
+
+def problem_lines(problem: Problem, style: Style) -> Iterator[str]:
+    """`error:`, `cause:`, `hint:`."""
+    yield f"{style.severity('error', 'error:')} {safe(problem.message, 400)}"
+    if problem.cause:
+        yield f"cause: {safe(problem.cause, 600)}"
+    if problem.hint:
+        yield f"hint:  {safe(problem.hint, 400)}"

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from graphlint.costs import HANDLES, NodeCost, Operand, Operation, count
+from graphlint.costs import HANDLES, NodeCost, Operand, Operation
+from graphlint.costs.count import count
 from graphlint.graph import Constant, Dim, Node, TensorType
 
 Array = npt.NDArray[Any]

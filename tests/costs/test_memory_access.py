@@ -269,7 +269,8 @@ def test_every_element_type_has_a_size_that_numpy_agrees_with(name: str) -> None
 def test_a_sequence_is_read_when_it_is_concatenated() -> None:
     from onnx import TypeProto
 
-    from graphlint.costs import HANDLES, Operand, Operation, count
+    from graphlint.costs import HANDLES, Operand, Operation
+    from graphlint.costs.count import count
     from graphlint.graph import OtherType
     from tests.costs.helpers import node_of
 

@@ -5,7 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from graphlint.costs import HANDLES, Handle, NodeCost, Operand, Operation, count
+from graphlint.costs import HANDLES, Handle, NodeCost, Operand, Operation
+from graphlint.costs.count import count
 from graphlint.graph import Node, TensorType
 from tests.costs.helpers import cost, node_of
 

@@ -1,0 +1,30 @@
+"""What a child process is asked. Imports nothing heavy: the parent makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphlint.config import Settings
+from graphlint.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A model to check. `file` is where its bytes lie, if not at `path`.
+
+    `only` restricts the findings to those at one node. `want_nodes` keeps every node's cost in the
+    report, `want_regions` the region that each stands in. `infer_shapes=False` leaves out what can
+    hang or crash; `why` is then the reason that the report gives.
+    """
+
+    path: str
+    settings: Settings
+    file: Path | None = None
+    only: str = ""
+    strict_shapes: bool = True
+    want_findings: bool = True
+    want_nodes: bool = False
+    want_regions: bool = False
+    infer_shapes: bool = True
+    why: Problem | None = None
