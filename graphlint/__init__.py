@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphlint.graph import GraphView, Node
     from graphlint.results import ModelReport, Report
     from graphlint.rule import Context, Example, Option, Rule, Site
+    from graphlint.timing import LatencyOptions
 
 __all__ = [
     "Context",
@@ -28,6 +29,7 @@ __all__ = [
     "Finding",
     "GraphView",
     "GraphlintError",
+    "LatencyOptions",
     "Location",
     "ModelReport",
     "Node",
@@ -49,6 +51,7 @@ _HOMES = {
     "graph": ("GraphView", "Node"),
     "results": ("ModelReport", "Report"),
     "rule": ("Context", "Example", "Option", "Rule", "Site"),
+    "timing": ("LatencyOptions",),
 }
 
 

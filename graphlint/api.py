@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphlint.checking import Options, check_paths
 from graphlint.results import Report
+from graphlint.timing import LatencyOptions
 
 if TYPE_CHECKING:
     from graphlint.graph import GraphView
@@ -15,23 +16,36 @@ if TYPE_CHECKING:
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
-def check(paths: Paths, *, jobs: int = 0, nodes: bool = False, **settings: Any) -> Report:
+def check(
+    paths: Paths,
+    *,
+    jobs: int = 0,
+    nodes: bool = False,
+    latency: LatencyOptions | None = None,
+    **settings: Any,
+) -> Report:
     """Check the model or models at `paths`, each in a child process.
 
     `settings` are those of `graphlint.config.Settings`, such as `select=("G2",)` or
     `dim=("batch=8",)`; they win over configuration files. `nodes=True` keeps every node's cost in
-    the report. A file that can't be read is an error in the report, not an exception.
+    the report. `latency` says how to measure; nothing is measured without it. A file that can't be
+    read is an error in the report, not an exception.
 
     Raises:
         UsageError: the settings make no sense.
         PluginError: a rule pack can't be loaded.
     """
-    return check_paths(_paths(paths), Options(settings, jobs=jobs, want_nodes=nodes))
+    options = Options(settings, jobs=jobs, want_nodes=nodes, latency=latency)
+    return check_paths(_paths(paths), options)
 
 
-def profile(paths: Paths, *, regions: bool = False, **settings: Any) -> Report:
+def profile(
+    paths: Paths, *, regions: bool = False, latency: LatencyOptions | None = None, **settings: Any
+) -> Report:
     """The cost of every node, without findings; arguments as those of `check`."""
-    options = Options(settings, want_findings=False, want_nodes=True, want_regions=regions)
+    options = Options(
+        settings, want_findings=False, want_nodes=True, want_regions=regions, latency=latency
+    )
     return check_paths(_paths(paths), options)
 
 

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from graphlint.model import STANDARD_INPUT, find
 from graphlint.problem import Problem
 from graphlint.request import Request
 from graphlint.results import ModelReport, Report
+from graphlint.timing import LatencyOptions
 
 STDIN_NAME = "<stdin>"
 _MODELS_PER_JOB = 32  # a child takes about as long to start as to check this many small models
@@ -29,13 +31,14 @@ class Options:
 
     `overrides` are settings that win over configuration files; `config_file` is used for every
     model instead of the nearest one; `isolated` ignores all configuration files. `jobs` is the
-    number of child processes, 0 for as many as pay.
+    number of child processes, 0 for as many as pay. `latency` says how to measure, None not to.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
     config_file: Path | None = None
     isolated: bool = False
     jobs: int = 0
+    latency: LatencyOptions | None = None
     want_findings: bool = True
     want_nodes: bool = False
     want_regions: bool = False
@@ -82,7 +85,18 @@ def check_paths(
 
         jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
         models = tuple(isolation.check_all(requests, min(jobs, len(requests) or 1), count))
+        if options.latency is not None:
+            models = tuple(map(_measured, models, requests, repeat(options)))
     return Report(__version__, models, tuple(errors))
+
+
+def _measured(report: ModelReport, request: Request, options: Options) -> ModelReport:
+    from graphlint import timing
+
+    if report.totals is None or options.latency is None:
+        return report
+    timed = timing.measure(report, request.settings, options.latency, request.file)
+    return timed if options.want_nodes else replace(timed, nodes=())
 
 
 def _requests(
@@ -109,7 +123,7 @@ def _requests(
                     only=only,
                     strict_shapes=single,
                     want_findings=options.want_findings,
-                    want_nodes=options.want_nodes,
+                    want_nodes=options.want_nodes or options.latency is not None,
                     want_regions=options.want_regions,
                 )
         except ModelError as error:

@@ -19,6 +19,7 @@ from graphlint.terminal import FAILED, Colour, errors_told, progress, style, tel
 if TYPE_CHECKING:
     from graphlint.checking import Options
     from graphlint.results import Report
+    from graphlint.timing import LatencyOptions
 
 CLEAN, FOUND = 0, 1
 """Exit codes: nothing at or above `--fail-on`, and something; `FAILED` where it can't be told."""
@@ -68,6 +69,15 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
+class OptimizationLevel(StrEnum):
+    """ONNX Runtime's graph optimisation levels."""
+
+    DISABLE = "disable"
+    BASIC = "basic"
+    EXTENDED = "extended"
+    ALL = "all"
+
+
 Paths = Annotated[
     list[str],
     typer.Argument(
@@ -93,6 +103,53 @@ Dim = Annotated[
         metavar="NAME=N",
         help="The size of a symbolic dimension; may be repeated. A batch is 1 unless given.",
         rich_help_panel="Shapes",
+    ),
+]
+Latency = Annotated[
+    bool | None,
+    typer.Option(
+        "--latency/--no-latency",
+        help="Measure latency. By default where a runtime is installed, for a single model, "
+        "and not in a pre-commit hook.",
+        show_default=False,
+        rich_help_panel="Latency",
+    ),
+]
+Provider = Annotated[
+    str | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help="Execution provider: cpu (default), cuda, tensorrt, …",
+        rich_help_panel="Latency",
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        metavar="N",
+        help="Threads to measure with (1).",
+        rich_help_panel="Latency",
+    ),
+]
+Optimization = Annotated[
+    OptimizationLevel | None,
+    typer.Option(
+        "--optimization",
+        help="ONNX Runtime's graph optimisation level (all).",
+        show_default=False,
+        rich_help_panel="Latency",
+    ),
+]
+InputData = Annotated[
+    Path | None,
+    typer.Option(
+        "--input-data",
+        metavar="FILE.npz",
+        help="Arrays to run the model on, named as its inputs; made up otherwise.",
+        rich_help_panel="Latency",
     ),
 ]
 OutputFile = Annotated[
@@ -161,10 +218,21 @@ def check(
         int,
         typer.Option("--jobs", min=0, help="Models to check side by side; 0: as many as pay."),
     ] = 0,
-    no_latency: Annotated[
-        bool,
-        typer.Option("--no-latency", help="Do not measure latency (nothing is measured yet)."),
-    ] = False,
+    latency: Latency = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    optimization: Optimization = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            "--time-budget",
+            min=0.1,
+            metavar="SECONDS",
+            help="For measuring a model (3).",
+            rich_help_panel="Latency",
+        ),
+    ] = None,
+    input_data: InputData = None,
     config: ConfigFile = None,
     isolated: Isolated = False,
     color: Color = Colour.AUTO,
@@ -188,6 +256,9 @@ def check(
             config_file=config,
             isolated=isolated,
             jobs=jobs,
+            latency=_latency_options(
+                latency, paths, provider, threads, optimization, time_budget or 3.0, input_data
+            ),
             want_nodes=nodes or output_format is CheckFormat.JSON,
         )
         threshold = settings_for(Path(), options).fail_on
@@ -230,10 +301,21 @@ def profile(
         ProfileFormat, typer.Option("--output-format", help="The form of the table.")
     ] = ProfileFormat.TABLE,
     output_file: OutputFile = None,
-    no_latency: Annotated[
-        bool,
-        typer.Option("--no-latency", help="Do not measure latency (nothing is measured yet)."),
-    ] = False,
+    latency: Latency = None,
+    provider: Provider = None,
+    threads: Threads = None,
+    optimization: Optimization = None,
+    time_budget: Annotated[
+        float | None,
+        typer.Option(
+            "--time-budget",
+            min=0.1,
+            metavar="SECONDS",
+            help="For measuring the model (12).",
+            rich_help_panel="Latency",
+        ),
+    ] = None,
+    input_data: InputData = None,
     config: ConfigFile = None,
     isolated: Isolated = False,
     color: Color = Colour.AUTO,
@@ -248,6 +330,9 @@ def profile(
             _overrides(input_shape=input_shape, dim=dim),
             config_file=config,
             isolated=isolated,
+            latency=_latency_options(
+                latency, [path], provider, threads, optimization, time_budget or 12.0, input_data
+            ),
             want_findings=False,
             want_nodes=True,
             want_regions=by is Grouping.REGION,
@@ -358,6 +443,29 @@ def _runtime_version() -> str:
         if found != "not installed":
             return f"{found} ({name})"
     return "not installed"
+
+
+def _latency_options(
+    wanted: bool | None,
+    paths: list[str],
+    provider: str | None,
+    threads: int | None,
+    optimization: OptimizationLevel | None,
+    time_budget: float,
+    input_data: Path | None,
+) -> LatencyOptions | None:
+    """How to measure, or None: unasked, only a single model outside a hook, with a runtime."""
+    from graphlint.timing import LatencyOptions
+
+    asked = any(item is not None for item in (provider, threads, optimization, input_data))
+    if wanted is None:
+        single = len(paths) == 1 and not os.path.isdir(paths[0])
+        hook = bool(os.environ.get("PRE_COMMIT"))
+        wanted = asked or (single and not hook)
+    if not wanted:
+        return None
+    level = optimization if optimization is not None else OptimizationLevel.ALL
+    return LatencyOptions(provider or "cpu", threads or 1, level.value, time_budget, input_data)
 
 
 def _rules(given: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ from graphlint.errors import ModelError
 from graphlint.graph import (
     ABSENT,
     Constant,
+    Dim,
     GraphView,
     Node,
     OtherType,
@@ -68,14 +69,15 @@ def declared_type(proto: onnx.TypeProto) -> ValueType | None:
     tensor = proto.tensor_type
     if not tensor.HasField("shape"):
         return TensorType(tensor.elem_type, None)
-    dims = tuple(
-        dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None)
-        for dim in tensor.shape.dim
-    )
-    # A negative size is how some exporters spell "any".
-    return TensorType(
-        tensor.elem_type, tuple(None if isinstance(d, int) and d < 0 else d for d in dims)
-    )
+    return TensorType(tensor.elem_type, tuple([_dim(dim) for dim in tensor.shape.dim]))
+
+
+def _dim(proto: onnx.TensorShapeProto.Dimension) -> Dim:
+    if proto.HasField("dim_value"):
+        # A negative size is how some exporters spell "any".
+        return proto.dim_value if proto.dim_value >= 0 else None
+    name = proto.dim_param
+    return name if name and isinstance(name, str) else None  # bytes where it is no UTF-8
 
 
 def _domain(name: str) -> str:

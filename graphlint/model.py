@@ -151,6 +151,7 @@ def load(path: str, *, file: Path | None = None) -> Model:
         raise _garbage(path, "protobuf can't parse its structure") from error
     if not proto.HasField("graph"):
         raise _garbage(path, "it holds no graph")
+    _refuse_broken_names(path, proto)
     problems = tuple(_external_problems(path, source, proto)) if file is None else ()
     return Model(path, source, proto, len(structure), before.st_size, problems)
 
@@ -270,6 +271,55 @@ def _garbage(path: str, cause: str) -> ModelError:
     )
 
 
+def _refuse_broken_names(path: str, proto: onnx.ModelProto) -> None:
+    """Refuse names that are no UTF-8, which protobuf hands out as bytes."""
+    names = _names(proto)
+    try:
+        "".join(names)
+    except TypeError:
+        broken = next(name for name in names if not isinstance(name, str))
+        raise ModelError(
+            f"{path}: a name that is no text",
+            cause=f"{broken!r} is not UTF-8",
+            hint="export the model again with names that are",
+        ) from None
+
+
+def _names(proto: onnx.ModelProto) -> list[str]:
+    """All names in the model."""
+    names = [entry.domain for entry in proto.opset_import]
+    names += (text for entry in proto.metadata_props for text in (entry.key, entry.value))
+    graphs = [proto.graph]
+    nodes: list[onnx.NodeProto] = []
+    for function in proto.functions:
+        names += (function.name, function.domain, function.overload)
+        names += (*function.input, *function.output, *function.attribute)
+        names += (entry.domain for entry in function.opset_import)
+        names += (attribute.name for attribute in function.attribute_proto)
+        names += (info.name for info in function.value_info)
+        nodes += function.node
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            names += (tensor.name for tensor in graph.initializer)
+            names += (sparse.values.name for sparse in graph.sparse_initializer)
+            names += (info.name for info in (*graph.input, *graph.output, *graph.value_info))
+            nodes += graph.node
+        while nodes:
+            node = nodes.pop()
+            names += (node.name, node.op_type, node.domain, node.overload)
+            names += node.input[:]
+            names += node.output[:]
+            if metadata := node.metadata_props:
+                names += (text for entry in metadata for text in (entry.key, entry.value))
+            if attributes := node.attribute:
+                names += (attribute.name for attribute in attributes)
+                names += (attribute.ref_attr_name for attribute in attributes)
+                graphs += (attribute.g for attribute in attributes if attribute.HasField("g"))
+                graphs += (body for attribute in attributes for body in attribute.graphs)
+    return names
+
+
 def _external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator[GraphlintError]:
     """One problem a file and kind: a thousand tensors in one missing file are one line."""
     sizes: dict[str, int | GraphlintError] = {}
@@ -348,10 +398,11 @@ def _external_size(path: str, file: Path, location: str) -> int | GraphlintError
             cause=f"the location {location!r} leaves it; it was not opened",
             hint=hint,
         )
-    folder = file.resolve().parent
+    folder = file.parent.resolve()
     try:
         target = Path(os.path.realpath(folder / location))
-        if not target.is_relative_to(folder):
+        # A download cache is a folder of links; the model and its data lie elsewhere, together.
+        if not any(target.is_relative_to(home) for home in (folder, file.resolve().parent)):
             return ModelError(
                 f"{path}: external data outside the model's folder",
                 cause=f"{location!r} is a link that leaves it; it was not opened",

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from graphlint.costs.contract import NodeCost
 from graphlint.findings import Finding
 from graphlint.problem import Problem
+from graphlint.times import ModelTimes, NodeTime, NotMeasured
 
 
 @dataclass(frozen=True, slots=True)
 class NodeReport:
-    """A node and its cost. `region` names the innermost fork-join region that it stands in."""
+    """A node and its cost, and its time where it was measured.
+
+    `region` names the innermost fork-join region that it stands in.
+    """
 
     index: int
     path: str
@@ -20,6 +24,7 @@ class NodeReport:
     domain: str
     cost: NodeCost
     region: str = ""
+    time: NodeTime | None = None
 
     @property
     def operator(self) -> str:
@@ -54,7 +59,8 @@ class ModelReport:
     """What is to be said of one model. Without `totals` it could not be read: see `errors`.
 
     `inputs` spells the model's inputs as bound (`1x3x224x224 float32`); `notes` say what was
-    assumed; `nodes` is empty unless asked for.
+    assumed; `nodes` is empty unless asked for. `times` are there where latency was measured,
+    `not_measured` says why it was not where it should have been.
     """
 
     path: str
@@ -65,6 +71,8 @@ class ModelReport:
     uncosted: tuple[Uncosted, ...] = ()
     findings: tuple[Finding, ...] = ()
     nodes: tuple[NodeReport, ...] = ()
+    times: ModelTimes | None = None
+    not_measured: NotMeasured | None = None
     errors: tuple[Problem, ...] = ()
 
 

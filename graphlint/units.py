@@ -13,6 +13,16 @@ def format_count(count: int) -> str:
     return _scaled(count, 1000, ("", "k", "M", "G", "T", "P", "E"))
 
 
+def format_seconds(seconds: float) -> str:
+    """`6.43 ms`, `412 µs`, `1.20 s`: three digits."""
+    for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
+        if seconds * factor >= 0.9995 or unit == "µs":
+            value = seconds * factor
+            digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+            return f"{value:.{digits}f} {unit}"
+    raise AssertionError("the last unit always fits")
+
+
 def format_share(part: int, whole: int) -> str:
     """`9.8%`; a dash where there is no whole."""
     return f"{100 * part / whole:.1f}%" if whole else "-"

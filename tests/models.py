@@ -18,8 +18,8 @@ from graphlint.model import Model
 from graphlint.shapes import infer
 
 FIXTURES = sorted((Path(__file__).parent.parent / "fixtures").glob("*.onnx"))
-Shape = list[int] | list[int | str] | list[int | str | None] | None
-Typed = Mapping[str, Shape | tuple[int, Shape]]
+Shape = Sequence[int | str | None] | None
+Typed = Mapping[str, Any]
 """Shapes by name, float32 unless an element type stands before one."""
 
 

@@ -38,7 +38,12 @@ def graphlint(installed: Path, *arguments: str | Path) -> subprocess.CompletedPr
         [sys.executable, "-m", "graphlint", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(installed), "PYTHONIOENCODING": "utf-8"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(installed),
+            "PYTHONIOENCODING": "utf-8",
+            "PRE_COMMIT": "1",
+        },
         check=False,
     )
 

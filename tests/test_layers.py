@@ -12,7 +12,7 @@ PACK = ROOT / "rules" / "graphlint_rules"
 
 # From the ground up: a module may import from its own layer or those below it.
 LAYERS = [
-    {"errors", "problem", "findings", "units", "wire", "atomic"},
+    {"errors", "problem", "findings", "times", "units", "wire", "atomic"},
     {"graph", "model"},
     {"graph_builder", "bindings", "contrib_shapes"},
     {"shapes"},
@@ -25,6 +25,8 @@ LAYERS = [
     {"suppressions"},
     {"engine"},
     {"isolation", "worker", "report"},
+    {"latency"},
+    {"timing"},
     {"checking", "terminal"},
     {"api", "cli"},
     {"__init__", "__main__"},

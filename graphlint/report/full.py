@@ -9,7 +9,8 @@ from graphlint.report.nodes import node_table
 from graphlint.report.places import summarise
 from graphlint.report.text import Style, columns, problem_lines, safe
 from graphlint.results import ModelReport, Report, Totals
-from graphlint.units import format_bytes, format_count, format_share
+from graphlint.times import ModelTimes
+from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
 _MAX_REASONS = 3
 _SHOWN = 3  # findings shown of a rule; the rest is one line
@@ -32,13 +33,13 @@ def _model(model: ModelReport, style: Style, *, nodes: bool) -> Iterator[str]:
         yield from model_head(model, model.totals, style)
         if nodes:
             yield ""
-            yield from node_table(model.nodes, model.totals, style)
+            yield from node_table(model.nodes, model.totals, style, model.times)
         for group in _groups(model.findings):
             yield ""
             yield from _group(group, model.totals, style)
         if model.findings:
             yield ""
-            yield from _by_rule(model, model.totals)
+            yield from _by_rule(model.findings, model.totals, model.times)
     for problem in model.errors:
         if model.totals is not None:
             yield ""
@@ -63,11 +64,26 @@ def _facts(model: ModelReport, totals: Totals, style: Style) -> str:
         f"{format_bytes(totals.memory_access_bytes)} memory access",
         f"{format_count(totals.parameters)} parameters",
     ]
+    if model.times is not None:
+        facts.append(latency(model.times))
     return f"{style.bold(safe(model.path, 400))}   {' · '.join(facts)}"
+
+
+def latency(times: ModelTimes) -> str:
+    """`6.43 ms (CPU, 1 thread, ONNX Runtime all)`: one run, and how it was taken."""
+    provider = times.provider.upper()
+    how = f"{provider}, {_count(times.threads, 'thread')}, ONNX Runtime {times.optimization}"
+    return f"{format_seconds(times.wall_seconds)} ({how})"
 
 
 def _remarks(model: ModelReport, totals: Totals, style: Style) -> Iterator[str]:
     for note in model.notes:
+        yield style.dim(f"  note: {safe(note, 300)}")
+    if model.not_measured is not None:
+        yield f"  latency is not measured: {safe(model.not_measured.reason, 400)}"
+        if model.not_measured.hint:
+            yield style.dim(f"    hint: {safe(model.not_measured.hint, 400)}")
+    for note in model.times.notes if model.times is not None else ():
         yield style.dim(f"  note: {safe(note, 300)}")
     if not totals.uncosted_nodes:
         return
@@ -114,6 +130,8 @@ def _finding(finding: Finding, totals: Totals, style: Style) -> Iterator[str]:
     if finding.excess_bytes is not None:
         share = format_share(finding.excess_bytes, totals.memory_access_bytes)
         indent += f"{'+' + format_bytes(finding.excess_bytes):>11} {share:>6}  "
+    if finding.seconds is not None:
+        indent += f"{format_seconds(finding.seconds):>8}  "
     blank = " " * len(indent)
     yield f"{indent}{_where(finding)}"
     yield f"{blank}{safe(finding.message, 600)}"
@@ -146,9 +164,12 @@ def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
     return [groups[key] for key in sorted(groups, key=lambda key: ranks[key])]
 
 
-def _by_rule(model: ModelReport, totals: Totals) -> Iterator[str]:
-    rows = [("", "rule", "findings", "places", "excess", "of total")]
-    for group in _groups(model.findings):
+def _by_rule(
+    findings: Sequence[Finding], totals: Totals, times: ModelTimes | None
+) -> Iterator[str]:
+    timed = ("time in nodes", "of total") if times is not None else ()
+    rows: list[tuple[str, ...]] = [("", "rule", "findings", "places", "excess", "of total", *timed)]
+    for group in _groups(findings):
         excess = _excess(group)
         rows.append(
             (
@@ -158,9 +179,21 @@ def _by_rule(model: ModelReport, totals: Totals) -> Iterator[str]:
                 str(sum(len(finding.sites) for finding in group)),
                 "-" if excess is None else format_bytes(excess),
                 "-" if excess is None else format_share(excess, totals.memory_access_bytes),
+                *_group_time(group, times),
             )
         )
-    yield from columns(rows, "<<>>>>")
+    yield from columns(rows, "<<>>>>" + ">" * len(timed))
+
+
+def _group_time(group: Sequence[Finding], times: ModelTimes | None) -> tuple[str, ...]:
+    """The time in the nodes of a rule's findings, and its share of the kernels' time."""
+    if times is None:
+        return ()
+    if all(finding.seconds is None for finding in group):
+        return ("-", "-")
+    seconds = sum(finding.seconds or 0.0 for finding in group)
+    share = seconds / times.kernel_seconds if times.kernel_seconds else 0.0
+    return (format_seconds(seconds), f"{share:.1%}")
 
 
 def _closing(report: Report) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from graphlint.findings import Finding
 from graphlint.problem import Problem
 from graphlint.results import ModelReport, NodeReport, Report, Totals
+from graphlint.times import ModelTimes
 
 SCHEMA = 1
 
@@ -35,7 +36,8 @@ def _model(model: ModelReport) -> dict[str, Any]:
             "opset": model.opset,
             "inputs": list(model.inputs),
             "notes": list(model.notes),
-            "totals": _totals(model.totals),
+            "totals": _totals(model.totals, model.times),
+            "latency": _latency(model),
             "uncosted": [
                 {"reason": row.reason, "nodes": row.nodes, "first": row.first}
                 for row in model.uncosted
@@ -47,7 +49,7 @@ def _model(model: ModelReport) -> dict[str, Any]:
     return value
 
 
-def _totals(totals: Totals) -> dict[str, Any]:
+def _totals(totals: Totals, times: ModelTimes | None) -> dict[str, Any]:
     return {
         "nodes": totals.nodes,
         "uncosted_nodes": totals.uncosted_nodes,
@@ -56,8 +58,36 @@ def _totals(totals: Totals) -> dict[str, Any]:
         "memory_access_elements": totals.memory_access_elements,
         "memory_access_bytes": totals.memory_access_bytes,
         "parameters": totals.parameters,
-        "latency_seconds": None,
-        "cpu_seconds": None,
+        "latency_seconds": times.wall_seconds if times else None,
+        "cpu_seconds": times.cpu_seconds if times else None,
+    }
+
+
+def _latency(model: ModelReport) -> dict[str, Any] | None:
+    """How the times were taken, or why there are none; null where nobody asked."""
+    if model.not_measured is not None:
+        return {"not_measured": model.not_measured.reason, "hint": model.not_measured.hint}
+    if model.times is None:
+        return None
+    times = model.times
+    return {
+        "provider": times.provider,
+        "threads": times.threads,
+        "optimization": times.optimization,
+        "sessions": times.sessions,
+        "runs": times.runs,
+        "busy_factor": times.busy_factor,
+        "notes": list(times.notes),
+        "kernels": [
+            {
+                "name": kernel.name,
+                "ops": list(kernel.ops),
+                "seconds": kernel.seconds,
+                "spread": kernel.spread,
+                "nodes": list(kernel.nodes),
+            }
+            for kernel in times.kernels
+        ],
     }
 
 
@@ -106,10 +136,10 @@ def node_values(node: NodeReport) -> Mapping[str, Any]:
         "domain": node.domain,
         **{name: value if known else None for name, value in figures.items()},
         "category": str(cost.category),
-        "seconds": None,
-        "spread": None,
-        "how": None,
-        "kernel": None,
+        "seconds": node.time.seconds if node.time else None,
+        "spread": node.time.spread if node.time else None,
+        "how": node.time.how if node.time else None,
+        "kernel": node.time.kernel if node.time else None,
         "unknown": cost.unknown,
     }
 

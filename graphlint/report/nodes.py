@@ -9,7 +9,8 @@ from typing import Literal
 from graphlint.costs.totals import add
 from graphlint.report.text import Style, columns, safe
 from graphlint.results import NodeReport, Totals
-from graphlint.units import format_bytes, format_count, format_share
+from graphlint.times import ModelTimes
+from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
 Grouping = Literal["node", "op", "category", "region"]
 
@@ -18,7 +19,8 @@ Grouping = Literal["node", "op", "category", "region"]
 class Row:
     """A node, or a group of them, with its summed costs.
 
-    `uncosted` nodes are left out of the sums; `unknown` is the reason, for a single node.
+    `uncosted` nodes are left out of the sums; `unknown` is the reason, for a single node. `seconds`
+    is the measured time of all nodes whose time is known; `spread` and `how` are a single node's.
     """
 
     label: str
@@ -30,6 +32,9 @@ class Row:
     memory_access_bytes: int
     parameters: int
     unknown: str | None = None
+    seconds: float | None = None
+    spread: float | None = None
+    how: str = ""
 
     @property
     def intensity(self) -> float | None:
@@ -38,7 +43,10 @@ class Row:
 
 
 def rows(nodes: Sequence[NodeReport], by: Grouping) -> list[Row]:
-    """The table's rows, those that move the most first; nodes of unknown cost come last."""
+    """The table's rows: by time where it was measured, else by memory access, the most first.
+
+    Nodes of unknown cost come last.
+    """
     if by == "node":
         table = [_row(node.path, node.operator, [node]) for node in nodes]
     else:
@@ -48,7 +56,12 @@ def rows(nodes: Sequence[NodeReport], by: Grouping) -> list[Row]:
         table = [_row(label, _kinds(group, by), group) for label, group in groups.items()]
     return sorted(
         table,
-        key=lambda row: (row.uncosted == row.nodes, -row.memory_access_bytes, -row.multiply_adds),
+        key=lambda row: (
+            row.uncosted == row.nodes and row.seconds is None,
+            -(row.seconds or 0.0),
+            -row.memory_access_bytes,
+            -row.multiply_adds,
+        ),
     )
 
 
@@ -83,41 +96,76 @@ def _row(label: str, detail: str, nodes: Sequence[NodeReport]) -> Row:
         total.memory_access_bytes,
         total.parameters,
         nodes[0].cost.unknown if len(nodes) == 1 else None,
+        *_time(nodes),
     )
 
 
-def node_table(nodes: Sequence[NodeReport], totals: Totals, style: Style) -> Iterator[str]:
+def _time(nodes: Sequence[NodeReport]) -> tuple[float | None, float | None, str]:
+    """Seconds, spread and how they are known; the last two of a single node only."""
+    times = [node.time for node in nodes if node.time is not None]
+    if not times:
+        return None, None, ""
+    seconds = sum(time.seconds for time in times)
+    return (seconds, times[0].spread, times[0].how) if len(nodes) == 1 else (seconds, None, "")
+
+
+def node_table(
+    nodes: Sequence[NodeReport], totals: Totals, style: Style, times: ModelTimes | None
+) -> Iterator[str]:
     """Every node, for `check --nodes`."""
-    yield from table_lines(rows(nodes, "node"), "node", totals, style)
+    yield from table_lines(rows(nodes, "node"), "node", totals, style, times=times)
 
 
 def table_lines(
-    table: Sequence[Row], by: Grouping, totals: Totals, style: Style, more: int = 0
+    table: Sequence[Row],
+    by: Grouping,
+    totals: Totals,
+    style: Style,
+    more: int = 0,
+    times: ModelTimes | None = None,
 ) -> Iterator[str]:
     """The rows as aligned columns, with a line for the `more` that are not shown."""
-    head = ("memory access", "of total", "multiply-adds", "of total", "params", "madds/byte")
     detail = {"node": "operator", "op": "category"}.get(by, "operators")
-    body = [_cells(row, by, totals) for row in table]
-    lines = columns(
-        [(by, detail, *(() if by == "node" else ("nodes",)), *head), *body], _aligns(by)
-    )
+    lead = (by, detail, *(() if by == "node" else ("nodes",)))
+    head = (*lead, *_time_head(by, times), *_COST_HEAD)
+    body = [(*_lead(row, by), *_time_cells(row, by, times), *_cells(row, totals)) for row in table]
+    lines = columns([head, *body], "<<" + ">" * (len(head) - 2))
     yield style.bold(lines[0])
     yield from lines[1:]
     if more:
         yield style.dim(f"… and {more} more: --top 0 shows all")
 
 
-def _aligns(by: Grouping) -> str:
-    return "<<>>>>>>" if by == "node" else "<<>>>>>>>"
+_COST_HEAD = ("memory access", "of total", "multiply-adds", "of total", "params", "madds/byte")
 
 
-def _cells(row: Row, by: Grouping, totals: Totals) -> tuple[str, ...]:
-    lead = (safe(row.label, 80), safe(row.detail, 60), *(() if by == "node" else (str(row.nodes),)))
+def _lead(row: Row, by: Grouping) -> tuple[str, ...]:
+    return (safe(row.label, 80), safe(row.detail, 60), *(() if by == "node" else (str(row.nodes),)))
+
+
+def _time_head(by: Grouping, times: ModelTimes | None) -> tuple[str, ...]:
+    if times is None:
+        return ()
+    return ("time", "of total", "spread", "how") if by == "node" else ("time", "of total")
+
+
+def _time_cells(row: Row, by: Grouping, times: ModelTimes | None) -> tuple[str, ...]:
+    """The row's time and its share of all kernels'; of a node, its spread and how it is known."""
+    if times is None:
+        return ()
+    blank = ("",) * (len(_time_head(by, times)) - 2)
+    if row.seconds is None:
+        return ("unknown", "", *blank)
+    share = f"{row.seconds / times.kernel_seconds:.1%}" if times.kernel_seconds else "-"
+    known = (f"{row.spread:.0%}" if row.spread is not None else "", row.how)
+    return (format_seconds(row.seconds), share, *(known if by == "node" else ()))
+
+
+def _cells(row: Row, totals: Totals) -> tuple[str, ...]:
     if row.uncosted == row.nodes:
-        return (*lead, "unknown", "", "unknown", "", "", "")
+        return ("unknown", "", "unknown", "", "", "")
     mark = "+" if row.uncosted else ""
     return (
-        *lead,
         format_bytes(row.memory_access_bytes) + mark,
         format_share(row.memory_access_bytes, totals.memory_access_bytes),
         format_count(row.multiply_adds) + mark,

@@ -13,7 +13,7 @@ from graphlint.report.json import document
 from graphlint.report.nodes import Grouping, Row, rows, table_lines, uncosted_lines
 from graphlint.report.text import Style, safe
 from graphlint.results import ModelReport, Report, Totals
-from graphlint.units import format_bytes, format_count, format_share
+from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
 
 def as_table(report: Report, by: Grouping, top: int, style: Style) -> str:
@@ -24,7 +24,8 @@ def as_table(report: Report, by: Grouping, top: int, style: Style) -> str:
         shown = table[:top] if top else table
         lines += full.model_head(model, totals, style)
         lines.append("")
-        lines += table_lines(shown, by, totals, style, len(table) - len(shown))
+        more = len(table) - len(shown)
+        lines += table_lines(shown, by, totals, style, more, model.times)
         lines += uncosted_lines(shown, style)
     return style.final("\n".join(lines) + "\n")
 
@@ -60,18 +61,31 @@ def as_csv(report: Report, by: Grouping, top: int, style: Style) -> str:
 
 def as_markdown(report: Report, by: Grouping, top: int, style: Style) -> str:
     """A table for a comment or a page."""
-    head = (by, "", "nodes", "memory access", "of total", "multiply-adds", "of total", "parameters")
     lines: list[str] = []
     for model, totals in _readable(report):
         table = rows(model.nodes, by)
-        lines.append(
-            f"**{_markdown(model.path)}**: {format_count(totals.multiply_adds)} multiply-adds, "
-            f"{format_bytes(totals.memory_access_bytes)} memory access, "
-            f"{format_count(totals.parameters)} parameters"
-        )
-        lines += ["", _line(head), _line(("---", "---", *["---:"] * 6))]
-        lines += [_line(_markdown_cells(row, totals)) for row in (table[:top] if top else table)]
+        facts = [
+            f"**{_markdown(model.path)}**: {format_count(totals.multiply_adds)} multiply-adds",
+            f"{format_bytes(totals.memory_access_bytes)} memory access",
+            f"{format_count(totals.parameters)} parameters",
+            *((full.latency(model.times),) if model.times is not None else ()),
+        ]
+        timed = ("time",) if model.times is not None else ()
+        head = (by, "", "nodes", *timed, *_MARKDOWN_HEAD)
+        lines += [", ".join(facts), ""]
+        lines += [_line(head), _line(("---", "---", *["---:"] * (len(head) - 2)))]
+        for row in table[:top] if top else table:
+            time = (_markdown_time(row),) if timed else ()
+            lead = (_markdown(row.label), _markdown(row.detail), str(row.nodes))
+            lines.append(_line((*lead, *time, *_markdown_cells(row, totals))))
     return "\n".join(lines) + "\n"
+
+
+_MARKDOWN_HEAD = ("memory access", "of total", "multiply-adds", "of total", "parameters")
+
+
+def _markdown_time(row: Row) -> str:
+    return "unknown" if row.seconds is None else format_seconds(row.seconds)
 
 
 def _readable(report: Report) -> list[tuple[ModelReport, Totals]]:
@@ -95,6 +109,9 @@ def _values(row: Row, totals: Totals) -> dict[str, Any]:
         "nodes": row.nodes,
         "uncosted_nodes": row.uncosted,
         **{name: value if known else None for name, value in figures.items()},
+        "seconds": row.seconds,
+        "spread": row.spread,
+        "how": row.how or None,
         "unknown": row.unknown,
     }
 
@@ -120,11 +137,9 @@ def _markdown(text: str) -> str:
 
 
 def _markdown_cells(row: Row, totals: Totals) -> tuple[str, ...]:
-    lead = (_markdown(row.label), _markdown(row.detail), str(row.nodes))
     if row.uncosted == row.nodes:
-        return (*lead, "unknown", "", "unknown", "", "")
+        return ("unknown", "", "unknown", "", "")
     return (
-        *lead,
         format_bytes(row.memory_access_bytes),
         format_share(row.memory_access_bytes, totals.memory_access_bytes),
         format_count(row.multiply_adds),
