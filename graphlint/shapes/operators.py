@@ -1,0 +1,137 @@
+"""The types of an operator's outputs, by its own inference in the onnx package or by ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from graphlint.graph import ABSENT, Node, OtherType, TensorType, ValueType
+from graphlint.graph_builder import declared_type
+from graphlint.shapes.reasons import title
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    Numbers = np.ndarray[Any, Any]
+
+# The onnx package has no inference for these; their first output is shaped like their first input.
+_SHAPED_LIKE_INPUT = frozenset(
+    {("", "MeanVarianceNormalization"), ("", "GroupNormalization")}
+    | {("ai.onnx.ml", op) for op in ("Scaler", "Imputer", "Normalizer")}
+)
+# ONNX Runtime knows these in ONNX's own domain, in opsets that do not have them.
+_RUNTIME_OPERATORS = frozenset({("", "LayerNormalization"), ("", "SimplifiedLayerNormalization")})
+
+
+def output_types(
+    node: Node,
+    inputs: tuple[ValueType | None, ...],
+    given: Mapping[int, Numbers],
+    reasons: Mapping[str, str],
+    imports: list[onnx.OperatorSetIdProto],
+) -> tuple[ValueType | None, ...] | str:
+    """The types of the node's outputs, or why they can't be told.
+
+    `given` are the numbers of inputs by position, `reasons` why an input's type is not known.
+    """
+    schema = _schema(node.op, node.version, node.domain)
+    if schema is None or node.domain not in ("", "ai.onnx.ml"):
+        from graphlint import contrib_shapes  # few models need them
+
+        tensors = [type_ if isinstance(type_, TensorType) else None for type_ in inputs]
+        shapes = contrib_shapes.infer(node, tensors, [given.get(i) for i in range(len(inputs))])
+        if shapes is not None:
+            return tuple(shapes)
+    if (node.domain, node.op) in (_RUNTIME_OPERATORS if schema is None else _SHAPED_LIKE_INPUT):
+        return (inputs[0] if inputs else None,)
+    if schema is None:
+        return _no_schema(node)
+    for key, type_ in zip(node.inputs, inputs, strict=True):
+        if key != ABSENT and type_ is None:
+            return reasons.get(key, f"the type of {key!r} is unknown")
+    return _ask_schema(node, schema, inputs, given, imports)
+
+
+def _ask_schema(
+    node: Node,
+    schema: onnx.defs.OpSchema,
+    inputs: tuple[ValueType | None, ...],
+    given: Mapping[int, Numbers],
+    imports: list[onnx.OperatorSetIdProto],
+) -> tuple[ValueType | None, ...] | str:
+    from onnx import numpy_helper
+    from onnx.checker import ValidationError
+    from onnx.shape_inference import InferenceError, infer_node_outputs
+
+    names = list(node.proto.input)
+    types = {
+        name: _type_proto(type_)
+        for name, type_ in zip(names, inputs, strict=False)
+        if type_ is not None
+    }
+    data = {names[position]: numpy_helper.from_array(n) for position, n in given.items()}
+    proto = node.proto
+    if node.op == "STFT" and node.attribute("onesided") is None:
+        # Its default is 1, but onnx's inference takes it for 0.
+        proto = type(proto)()
+        proto.CopyFrom(node.proto)
+        proto.attribute.add(name="onesided", type=2, i=1)
+    try:
+        found = infer_node_outputs(schema, proto, types, data, opset_imports=imports)
+    except (InferenceError, ValidationError, RuntimeError, ValueError, TypeError) as error:
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"shape inference fails at {title(node)}: {detail}"
+    outputs = [declared_type(found[name]) if name in found else None for name in node.proto.output]
+    if node.op == "Dropout" and len(outputs) == 2 and isinstance(outputs[0], TensorType):
+        outputs[1] = TensorType(9, outputs[0].shape)  # the mask, which older opsets leave open
+    return tuple(outputs)
+
+
+def _no_schema(node: Node) -> str:
+    if node.domain in ("", "ai.onnx.ml"):
+        known = f"opset {node.version} has no operator {node.op}"
+        return known if node.version else f"the model does not say which opset {node.op} is from"
+    return (
+        f"{node.domain}.{node.op} is an operator that graphlint does not know: "
+        "declare its output shapes in value_info"
+    )
+
+
+@cache
+def _schema(op: str, version: int, domain: str) -> onnx.defs.OpSchema | None:
+    from onnx import defs
+
+    try:
+        return defs.get_schema(op, version, domain)
+    except defs.SchemaError:
+        return None
+
+
+@cache
+def _type_proto(type_: ValueType) -> onnx.TypeProto:
+    from onnx import TypeProto
+
+    proto = TypeProto()
+    if isinstance(type_, OtherType):
+        proto.ParseFromString(type_.proto)
+        return proto
+    proto.tensor_type.elem_type = type_.dtype
+    if type_.shape is not None:
+        proto.tensor_type.shape.SetInParent()
+        for dim in type_.shape:
+            entry = proto.tensor_type.shape.dim.add()
+            if isinstance(dim, int):
+                entry.dim_value = dim
+            elif dim is not None:
+                entry.dim_param = dim
+    return proto
+
+
+@cache
+def opset_imports(opsets: tuple[tuple[str, int], ...]) -> list[onnx.OperatorSetIdProto]:
+    """Operator sets, (domain, version) each, as the onnx package takes them."""
+    from onnx import OperatorSetIdProto
+
+    return [OperatorSetIdProto(domain=domain, version=version) for domain, version in opsets]
