@@ -7,12 +7,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphlint.cli_options import (
+    CheckFormat,
+    Color,
+    ConfigFile,
+    Dim,
+    FailOn,
+    Grouping,
+    InputData,
+    InputShape,
+    Isolated,
+    Latency,
+    Optimization,
+    OptimizationLevel,
+    OutputFile,
+    Paths,
+    ProfileFormat,
+    Provider,
+    Threads,
+    Verbose,
+)
 from graphlint.errors import UsageError
 from graphlint.terminal import FAILED, Colour, errors_told, progress, style, tell, write
 
@@ -32,143 +51,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class CheckFormat(StrEnum):
-    """Formats of `check`."""
-
-    FULL = "full"
-    CONCISE = "concise"
-    JSON = "json"
-
-
-class ProfileFormat(StrEnum):
-    """Formats of `profile`."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-
-
-class Grouping(StrEnum):
-    """What a row of `profile` stands for."""
-
-    NODE = "node"
-    OP = "op"
-    CATEGORY = "category"
-    REGION = "region"
-
-
-class FailOn(StrEnum):
-    """The least severity that makes `check` exit with 1."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-    NEVER = "never"
-
-
-class OptimizationLevel(StrEnum):
-    """ONNX Runtime's graph optimisation levels."""
-
-    DISABLE = "disable"
-    BASIC = "basic"
-    EXTENDED = "extended"
-    ALL = "all"
-
-
-Paths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="PATH...",
-        help="Models, folders of models, or - for standard input. "
-        "MODEL::NODE, as reports print it, asks about one node.",
-        show_default=False,
-    ),
-]
-InputShape = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--input-shape",
-        metavar="NAME:1x3x224x224",
-        help="The shape of an input; may be repeated.",
-        rich_help_panel="Shapes",
-    ),
-]
-Dim = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--dim",
-        metavar="NAME=N",
-        help="The size of a symbolic dimension; may be repeated. A batch is 1 unless given.",
-        rich_help_panel="Shapes",
-    ),
-]
-Latency = Annotated[
-    bool | None,
-    typer.Option(
-        "--latency/--no-latency",
-        help="Measure latency. By default where a runtime is installed, for a single model, "
-        "and not in a pre-commit hook.",
-        show_default=False,
-        rich_help_panel="Latency",
-    ),
-]
-Provider = Annotated[
-    str | None,
-    typer.Option(
-        "--provider",
-        metavar="NAME",
-        help="Execution provider: cpu (default), cuda, tensorrt, …",
-        rich_help_panel="Latency",
-    ),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        min=1,
-        metavar="N",
-        help="Threads to measure with (1).",
-        rich_help_panel="Latency",
-    ),
-]
-Optimization = Annotated[
-    OptimizationLevel | None,
-    typer.Option(
-        "--optimization",
-        help="ONNX Runtime's graph optimisation level (all).",
-        show_default=False,
-        rich_help_panel="Latency",
-    ),
-]
-InputData = Annotated[
-    Path | None,
-    typer.Option(
-        "--input-data",
-        metavar="FILE.npz",
-        help="Arrays to run the model on, named as its inputs; made up otherwise.",
-        rich_help_panel="Latency",
-    ),
-]
-OutputFile = Annotated[
-    Path | None,
-    typer.Option("--output-file", metavar="FILE", help="Write the report there, not to stdout."),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", metavar="FILE", help="Use this configuration file instead of the nearest one."
-    ),
-]
-Isolated = Annotated[bool, typer.Option("--isolated", help="Ignore all configuration files.")]
-Color = Annotated[
-    Colour, typer.Option("--color", help="When to use colours (also NO_COLOR and FORCE_COLOR).")
-]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", help="Show where an unexpected error came from.")
-]
 
 
 @app.command()

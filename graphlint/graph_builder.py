@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from graphlint.attributes import as_called, attribute_value, constant_value
 from graphlint.errors import ModelError
 from graphlint.graph import (
     ABSENT,
@@ -19,6 +19,7 @@ from graphlint.graph import (
     TensorType,
     ValueType,
 )
+from graphlint.node_order import label, sorted_positions, subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -92,16 +93,6 @@ def _call_id(node: onnx.NodeProto) -> FunctionId:
     return _domain(node.domain), node.op_type, node.overload
 
 
-def _subgraphs(
-    attributes: Iterable[onnx.AttributeProto],
-) -> Iterator[tuple[str, onnx.GraphProto]]:
-    for attribute in attributes:
-        if attribute.HasField("g"):
-            yield attribute.name, attribute.g
-        for position, graph in enumerate(attribute.graphs):
-            yield f"{attribute.name}[{position}]", graph
-
-
 class _Extent(NamedTuple):
     """How far nodes expand: how many they become, and how deep calls and bodies nest in them."""
 
@@ -120,7 +111,7 @@ def _check_expansion(
         count = depth = 0
         for node in nodes:
             call = _call_id(node)
-            parts = [extent(body.node, level + 1) for _, body in _subgraphs(node.attribute)]
+            parts = [extent(body.node, level + 1) for _, body in subgraphs(node.attribute)]
             if call in functions:
                 parts.append(function_extent(call, level + 1))
             else:
@@ -251,17 +242,17 @@ class _Builder:
                     other = producers.get(name)
                     raise ModelError(
                         f"{self.path}: a value is produced twice",
-                        cause=f"{name!r} comes out of {_label(node, position)} and "
+                        cause=f"{name!r} comes out of {label(node, position)} and "
                         + (
                             "is an input or initializer"
                             if other is None
-                            else f"of {_label(nodes[other], other)}"
+                            else f"of {label(nodes[other], other)}"
                         ),
                         hint="export the model again, or check it with onnx.checker",
                     )
                 producers[name] = position
                 keys[name] = prefix + name
-        return _sorted_positions(self.path, nodes, producers)
+        return sorted_positions(self.path, nodes, producers)
 
     def _add_nodes(
         self,
@@ -287,14 +278,14 @@ class _Builder:
             )
             outputs = tuple([keys[name] if name else ABSENT for name in proto.output[:]])
             if values is not None:
-                proto = _as_called(proto, inputs, values)
+                proto = as_called(proto, inputs, values)
             if self.functions and (function := self.functions.get(_call_id(proto))) is not None:
                 self._expand(proto, function, inputs, outputs, path, scope)
                 continue
             domain = _domain(proto.domain)
             index = len(self.nodes)
             given, metadata = proto.attribute, proto.metadata_props
-            attributes = {a.name: _attribute_value(a) for a in given} if given else {}
+            attributes = {a.name: attribute_value(a) for a in given} if given else {}
             node = Node(
                 index=index,
                 path=path,
@@ -315,7 +306,7 @@ class _Builder:
             if not attributes:
                 continue
             others = [value for value in attributes.values() if isinstance(value, AttributeProto)]
-            for attribute, body in _subgraphs(others):
+            for attribute, body in subgraphs(others):
                 inner = _Names(self._unique_path(path, attribute, position), names)
                 self.add_graph(body, inner, opsets, scope, index, attribute, values)
 
@@ -372,7 +363,7 @@ class _Builder:
         if key is None:
             raise ModelError(
                 f"{self.path}: an input that nothing produces",
-                cause=f"{_label(proto, position)} reads {name!r}",
+                cause=f"{label(proto, position)} reads {name!r}",
                 hint="export the model again, or check it with onnx.checker",
             )
         return key
@@ -421,176 +412,5 @@ class _Builder:
         sparse = node.attribute("sparse_value")
         if isinstance(sparse, AttributeProto) and sparse.HasField("sparse_tensor"):
             self._add_sparse(node.outputs[0], sparse.sparse_tensor)
-        elif (tensor := _constant_value(node)) is not None:
+        elif (tensor := constant_value(node)) is not None:
             self._add_constant(node.outputs[0], tensor)
-
-
-def _constant_value(node: Node) -> onnx.TensorProto | None:
-    """The tensor of a Constant node, whichever attribute holds it; None where none fits."""
-    from onnx import TensorProto
-
-    spellings: dict[str, tuple[int, str, type]] = {
-        "value_float": (TensorProto.FLOAT, "float_data", float),
-        "value_int": (TensorProto.INT64, "int64_data", int),
-        "value_string": (TensorProto.STRING, "string_data", str),
-    }
-    for name, value in node.attributes.items():
-        if name == "value" and isinstance(value, TensorProto):
-            return value
-        if (spelling := spellings.get(name.removesuffix("s"))) is None:
-            continue
-        dtype, payload, kind = spelling
-        many = isinstance(value, tuple)
-        items = list(value if many else (value,))
-        if many != name.endswith("s") or not all(isinstance(item, kind) for item in items):
-            continue  # the attribute is not of the type that its name promises
-        tensor = TensorProto(data_type=dtype, dims=[len(items)] if many else [])
-        getattr(tensor, payload).extend(item.encode() if kind is str else item for item in items)
-        return tensor
-    return None
-
-
-def _as_called(
-    proto: onnx.NodeProto, inputs: Sequence[str], values: Mapping[str, onnx.AttributeProto]
-) -> onnx.NodeProto:
-    """A function's node as it stands in one call of it.
-
-    Attributes that refer to the function's own (`ref_attr_name`) are filled in, and inputs that the
-    call leaves out are left out.
-    """
-    absent = [i for i, name in enumerate(proto.input) if name and inputs[i] == ABSENT]
-    if not absent and not any(attribute.ref_attr_name for attribute in proto.attribute):
-        return proto
-    filled = type(proto)()
-    filled.CopyFrom(proto)
-    for position in absent:
-        filled.input[position] = ABSENT
-    del filled.attribute[:]
-    for attribute in proto.attribute:
-        if not attribute.ref_attr_name:
-            filled.attribute.add().CopyFrom(attribute)
-        elif attribute.ref_attr_name in values:
-            copy = filled.attribute.add()
-            copy.CopyFrom(values[attribute.ref_attr_name])
-            copy.name = attribute.name
-    return filled
-
-
-def _attribute_value(attribute: onnx.AttributeProto) -> Any:
-    kind = attribute.type
-    if kind == attribute.INT:
-        return attribute.i
-    if kind == attribute.INTS:
-        return tuple(attribute.ints)
-    if kind == attribute.FLOAT:
-        return attribute.f
-    if kind == attribute.FLOATS:
-        return tuple(attribute.floats)
-    if kind == attribute.STRING:
-        return attribute.s.decode("utf-8", "backslashreplace")
-    if kind == attribute.STRINGS:
-        return tuple(item.decode("utf-8", "backslashreplace") for item in attribute.strings)
-    if kind == attribute.TENSOR:
-        return attribute.t
-    if kind == attribute.UNDEFINED:  # IR 1 and 2 do not say the type
-        return _untyped_value(attribute)
-    return attribute
-
-
-def _untyped_value(attribute: onnx.AttributeProto) -> Any:
-    for present, kind in (
-        (attribute.HasField("i"), attribute.INT),
-        (bool(attribute.ints), attribute.INTS),
-        (attribute.HasField("f"), attribute.FLOAT),
-        (bool(attribute.floats), attribute.FLOATS),
-        (attribute.HasField("s"), attribute.STRING),
-        (bool(attribute.strings), attribute.STRINGS),
-        (attribute.HasField("t"), attribute.TENSOR),
-    ):
-        if present:
-            typed = type(attribute)()
-            typed.CopyFrom(attribute)
-            typed.type = kind
-            return _attribute_value(typed)
-    return attribute
-
-
-def _label(node: onnx.NodeProto, position: int) -> str:
-    return repr(node.name) if node.name else f"node #{position} ({node.op_type})"
-
-
-def _sorted_positions(
-    path: str, nodes: Sequence[onnx.NodeProto], producers: Mapping[str, int]
-) -> Sequence[int]:
-    """Positions of `nodes` in topological order: the file's own order wherever it is one.
-
-    Raises:
-        ModelError: the nodes form a cycle; the cause shows it.
-    """
-    if _is_sorted(nodes, producers):
-        return range(len(nodes))
-    needs = [[producers[name] for name in _reads(node) if name in producers] for node in nodes]
-    waiting = [len(set(sources)) for sources in needs]
-    users: list[list[int]] = [[] for _ in nodes]
-    for position, sources in enumerate(needs):
-        for source in set(sources):
-            users[source].append(position)
-    ready = [position for position, count in enumerate(waiting) if count == 0]
-    order = []
-    while ready:
-        position = heapq.heappop(ready)
-        order.append(position)
-        for user in users[position]:
-            waiting[user] -= 1
-            if waiting[user] == 0:
-                heapq.heappush(ready, user)
-    if len(order) < len(nodes):
-        raise ModelError(
-            f"{path}: the graph has a cycle",
-            cause=_cycle(nodes, needs, set(order)),
-            hint="ONNX graphs are acyclic: export the model again",
-        )
-    return order
-
-
-def _is_sorted(nodes: Sequence[onnx.NodeProto], producers: Mapping[str, int]) -> bool:
-    for position, node in enumerate(nodes):
-        for name in _reads(node):
-            if producers.get(name, -1) >= position:
-                return False
-    return True
-
-
-def _reads(node: onnx.NodeProto) -> Iterable[str]:
-    """Names that the node reads, those that its bodies take from outside among them."""
-    attributes = node.attribute
-    if attributes and any(attribute.HasField("g") or attribute.graphs for attribute in attributes):
-        return [*node.input, *_captured(node)]
-    return node.input[:]
-
-
-def _captured(node: onnx.NodeProto) -> set[str]:
-    """Names that the node's bodies take from outside."""
-    captured: set[str] = set()
-    for _, body in _subgraphs(node.attribute):
-        local = {info.name for info in body.input} | {t.name for t in body.initializer}
-        local |= {name for inner in body.node for name in inner.output}
-        used = {info.name for info in body.output}
-        for inner in body.node:
-            used.update(_reads(inner))
-        captured |= used - local
-    return captured
-
-
-def _cycle(nodes: Sequence[onnx.NodeProto], needs: Sequence[Sequence[int]], done: set[int]) -> str:
-    """One cycle among the nodes that could not be sorted, as `a → b → a`, at most ten long."""
-    trail: list[int] = []
-    current = next(position for position in range(len(nodes)) if position not in done)
-    while current not in trail:
-        trail.append(current)
-        current = next(source for source in needs[current] if source not in done)
-    cycle = [*trail[trail.index(current) :], current][::-1]
-    labels = [_label(nodes[position], position) for position in cycle]
-    if len(labels) > 10:
-        labels = [*labels[:5], f"… {len(labels) - 9} more …", *labels[-4:]]
-    return " → ".join(labels)

@@ -12,10 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphlint.errors import GraphlintError, ModelError
+from graphlint.external_data import external_problems
 from graphlint.wire import WireError, length_delimited, strip
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def load(path: str, *, file: Path | None = None) -> Model:
     if not proto.HasField("graph"):
         raise _garbage(path, "it holds no graph")
     _refuse_broken_names(path, proto)
-    problems = tuple(_external_problems(path, source, proto)) if file is None else ()
+    problems = tuple(external_problems(path, source, proto)) if file is None else ()
     return Model(path, source, proto, len(structure), before.st_size, problems)
 
 
@@ -318,129 +319,3 @@ def _names(proto: onnx.ModelProto) -> list[str]:
                 graphs += (attribute.g for attribute in attributes if attribute.HasField("g"))
                 graphs += (body for attribute in attributes for body in attribute.graphs)
     return names
-
-
-def _external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator[GraphlintError]:
-    """One problem a file and kind: a thousand tensors in one missing file are one line."""
-    sizes: dict[str, int | GraphlintError] = {}
-    told: set[str] = set()
-    for tensor in _external_tensors(proto):
-        place = {entry.key: entry.value for entry in tensor.external_data}
-        location = place.get("location", "")
-        if location == "" and "field" in place:
-            continue  # a payload of this very file that the reader left out
-        if location not in sizes:
-            sizes[location] = _external_size(path, file, location)
-        size = sizes[location]
-        problem = (
-            size
-            if isinstance(size, GraphlintError)
-            else _out_of_bounds(path, tensor.name, place, size)
-        )
-        if problem is not None and location not in told:
-            told.add(location)
-            yield problem
-
-
-def _external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    return (tensor for tensor in _tensors(proto) if tensor.data_location == tensor.EXTERNAL)
-
-
-def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor that is stored in the model, those in bodies and functions among them."""
-    graphs = [proto.graph]
-    nodes = [node for function in proto.functions for node in function.node]
-    while graphs or nodes:
-        if graphs:
-            graph = graphs.pop()
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes.extend(graph.node)
-        while nodes:
-            for attribute in nodes.pop().attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                if attribute.HasField("sparse_tensor"):
-                    yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-                if attribute.HasField("g"):
-                    graphs.append(attribute.g)
-                yield from attribute.tensors
-                graphs.extend(attribute.graphs)
-
-
-_IN_MEMORY = "*/_ORT_"  # ONNX Runtime's mark of a tensor in its own memory, in several spellings
-
-
-def _external_size(path: str, file: Path, location: str) -> int | GraphlintError:
-    """The size of the external file in bytes, or what is wrong with its location."""
-    hint = "keep external data beside the model, with a relative path"
-    posix, windows = PurePosixPath(location), PureWindowsPath(location)
-    if not location or "\x00" in location:
-        return ModelError(
-            f"{path}: external data without a location",
-            cause="the name of its file is empty or broken",
-        )
-    if location.startswith(_IN_MEMORY):
-        return ModelError(
-            f"{path}: external data that was never written",
-            cause=f"{location!r} stands for the memory of the process that made the model",
-            hint="save the model again with ONNX Runtime's or onnx's own save functions",
-        )
-    if (
-        posix.is_absolute()
-        or windows.drive
-        or windows.root
-        or ".." in (*posix.parts, *windows.parts)
-    ):
-        return ModelError(
-            f"{path}: external data outside the model's folder",
-            cause=f"the location {location!r} leaves it; it was not opened",
-            hint=hint,
-        )
-    folder = file.parent.resolve()
-    try:
-        target = Path(os.path.realpath(folder / location))
-        # A download cache is a folder of links; the model and its data lie elsewhere, together.
-        if not any(target.is_relative_to(home) for home in (folder, file.resolve().parent)):
-            return ModelError(
-                f"{path}: external data outside the model's folder",
-                cause=f"{location!r} is a link that leaves it; it was not opened",
-                hint=hint,
-            )
-        status = target.stat()
-    except FileNotFoundError:
-        return ModelError(
-            f"{path}: external data is missing",
-            cause=f"there is no file {location!r} beside the model",
-            hint="copy it there, or run `git lfs pull`; costs and findings do not need it",
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        return ModelError(f"{path}: external data can't be located", cause=f"{location!r}: {error}")
-    if not stat.S_ISREG(status.st_mode):
-        return ModelError(
-            f"{path}: external data is no regular file",
-            cause=f"{location!r} is not; it was not opened",
-        )
-    return status.st_size
-
-
-def _out_of_bounds(path: str, name: str, place: dict[str, str], size: int) -> GraphlintError | None:
-    try:
-        offset = int(place.get("offset") or 0)
-        length = int(place.get("length") or 0)
-    except ValueError:
-        offset = length = -1
-    if offset < 0 or length < 0:
-        return ModelError(
-            f"{path}: external data with a broken place",
-            cause=f"offset or length of {name!r} is no number of bytes",
-        )
-    if offset + length > size:
-        return ModelError(
-            f"{path}: external data is too short",
-            cause=f"{name!r} lies at bytes {offset} to {offset + length} of {place['location']!r}, "
-            f"which has {size}",
-            hint="copy it again, or run `git lfs pull` if it is a Git LFS pointer",
-        )
-    return None

@@ -13,7 +13,8 @@ PACK = ROOT / "rules" / "graphlint_rules"
 # From the ground up: a module may import from its own layer or those below it.
 LAYERS = [
     {"errors", "problem", "findings", "times", "units", "wire", "atomic"},
-    {"graph", "model"},
+    {"graph", "external_data", "node_order"},
+    {"model", "attributes"},
     {"graph_builder", "bindings", "contrib_shapes"},
     {"shapes"},
     {"costs"},
@@ -28,6 +29,7 @@ LAYERS = [
     {"latency"},
     {"timing"},
     {"checking", "terminal"},
+    {"cli_options"},
     {"api", "cli"},
     {"__init__", "__main__"},
 ]
