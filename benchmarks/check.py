@@ -3,8 +3,10 @@
 Beside it, on the same models and in the same interleaved rounds: importing onnx, networkx and
 typer; `onnx.load`; and onnx-tool, a peer that counts multiply-adds. Linux only (it reads /proc).
 
-    python benchmarks/check.py --output benchmarks/results/check.json
+    python benchmarks/check.py --peer-python PYTHON --output benchmarks/results/check.json
 
+where PYTHON has onnx-tool installed: in an environment of its own, so that its dependencies change
+nothing for the others.
 Needs about 4 GB of disk in the temporary folder and about 10 GB of memory (for the peers).
 """
 
@@ -144,7 +146,7 @@ MODELS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def commands(model: Path) -> dict[str, list[str]]:
+def commands(model: Path, peer_python: str) -> dict[str, list[str]]:
     """The command to measure and its peers."""
     python = sys.executable
     graphlint = [python, "-m", "graphlint", "check", "--no-latency", "--isolated", str(model)]
@@ -153,11 +155,13 @@ def commands(model: Path) -> dict[str, list[str]]:
         "graphlint check": graphlint,
         "import onnx, networkx, typer": [python, "-c", "import onnx, networkx, typer"],
         "onnx.load": [python, "-c", f"import onnx; onnx.load({str(model)!r})"],
-        "onnx-tool": [python, "-c", tool],
+        "onnx-tool": [peer_python, "-c", tool],
     }
 
 
-def run(rounds: int, timeout: float) -> dict[str, dict[str, list[Figures | None]]]:
+def run(
+    rounds: int, timeout: float, peer_python: str
+) -> dict[str, dict[str, list[Figures | None]]]:
     """Figures by model and command, a round measuring every command once."""
     results: dict[str, dict[str, list[Figures | None]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +170,7 @@ def run(rounds: int, timeout: float) -> dict[str, dict[str, list[Figures | None]
             make(path)
             figures: dict[str, list[Figures | None]] = {}
             for _ in range(rounds):
-                for command, arguments in commands(path).items():
+                for command, arguments in commands(path, peer_python).items():
                     if figures.get(command, [None])[-1] is None and command in figures:
                         continue  # it ran out of time before
                     figures.setdefault(command, []).append(measure(arguments, timeout))
@@ -216,9 +220,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--timeout", type=float, default=300)
+    parser.add_argument("--peer-python", default=sys.executable, help="has onnx-tool installed")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    results = run(options.rounds, options.timeout)
+    results = run(options.rounds, options.timeout, options.peer_python)
     print("\n".join(table(results)))
     if options.output is not None:
         document = {
@@ -227,7 +232,7 @@ def main() -> None:
             "python": platform.python_version(),
             "packages": {
                 name: importlib.metadata.version(name)
-                for name in ("onnx-graphlint", "onnx", "networkx", "typer", "onnx-tool")
+                for name in ("onnx-graphlint", "onnx", "networkx", "typer")
             },
             "runs": {
                 model: {
