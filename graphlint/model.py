@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "-"
 MAX_READ_BYTES = 64 * 1024 * 1024
 """The largest payload that is read on demand: shapes and permutations, never whole weights."""
+
+
+_DROP_AFTER_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def load(path: str, *, file: Path | None = None) -> Model:
             _refuse_other_formats(path, bytes(mapped[:512]))
             view = memoryview(mapped)
             try:
-                structure = strip(view).data
+                structure = strip(view, _page_dropper(mapped)).data
             except WireError as error:
                 # Its traceback holds views of the file, which could then not be closed.
                 error.__traceback__ = None
@@ -155,6 +158,23 @@ def load(path: str, *, file: Path | None = None) -> Model:
     _refuse_broken_names(path, proto)
     problems = tuple(external_problems(path, source, proto)) if file is None else ()
     return Model(path, source, proto, len(structure), before.st_size, problems)
+
+
+def _page_dropper(mapped: mmap.mmap) -> Callable[[int], None]:
+    """Told of payloads that were passed over, drops the pages around them from memory.
+
+    A system may map megabytes at the touch of a byte, and so the weights after all.
+    """
+    passed = 0
+
+    def skipped(payload_bytes: int) -> None:
+        nonlocal passed
+        passed += payload_bytes
+        if passed >= _DROP_AFTER_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+            passed = 0
+
+    return skipped
 
 
 def _open_regular(path: str, file: Path) -> int:

@@ -11,6 +11,7 @@ everything else is copied in runs, so that the cost follows the structure, not t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,6 +62,13 @@ class _Field(NamedTuple):
     end: int
 
 
+Skipped = Callable[[int], None]
+
+
+def _nothing(payload_bytes: int) -> None:
+    """What is done with a payload that is passed over, unless the caller wants more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stripped:
     """`data` is the serialised structure; `payload_bytes` is how much was left out."""
@@ -69,21 +77,26 @@ class Stripped:
     payload_bytes: int
 
 
-def strip(buffer: memoryview) -> Stripped:
+def strip(buffer: memoryview, skipped: Skipped = _nothing) -> Stripped:
     """Copy a serialised `ModelProto`, leaving out the payloads of tensors over `KEEP_BYTES`.
+
+    `skipped` is told the bytes of each payload that was passed over; no view of what lies before it
+    is held then.
 
     Raises:
         WireError: the bytes are no protobuf message, or end in the middle of one.
     """
-    data = _strip_message(buffer, 0, len(buffer), "Model", 0)
+    data = _strip_message(buffer, 0, len(buffer), "Model", 0, skipped)
     return Stripped(data, len(buffer) - len(data))
 
 
-def _strip_message(buffer: memoryview, start: int, end: int, kind: str, depth: int) -> bytes:
+def _strip_message(
+    buffer: memoryview, start: int, end: int, kind: str, depth: int, skipped: Skipped
+) -> bytes:
     if depth > MAX_DEPTH:
         raise WireError(f"messages nest deeper than {MAX_DEPTH}", start)
     children = _CHILDREN[kind]
-    parts: list[bytes | memoryview] = []
+    parts: list[bytes] = []
     copied = position = start  # everything before `copied` is in `parts`
     while position < end:
         tag = position
@@ -102,21 +115,21 @@ def _strip_message(buffer: memoryview, start: int, end: int, kind: str, depth: i
         if child is None or field.wire_type != _BYTES or field.end - field.start <= KEEP_BYTES:
             continue
         if child == "Tensor":
-            body = _strip_tensor(buffer, field.start, field.end)
+            body = _strip_tensor(buffer, field.start, field.end, skipped)
         else:
-            body = _strip_message(buffer, field.start, field.end, child, depth + 1)
+            body = _strip_message(buffer, field.start, field.end, child, depth + 1, skipped)
         if len(body) == field.end - field.start:
             continue
-        parts += (buffer[copied:tag], length_delimited(field.number, body))
+        parts += (bytes(buffer[copied:tag]), length_delimited(field.number, body))
         copied = position
     if not parts:
         return bytes(buffer[start:end])
-    parts.append(buffer[copied:end])
+    parts.append(bytes(buffer[copied:end]))
     return b"".join(parts)
 
 
-def _strip_tensor(buffer: memoryview, start: int, end: int) -> bytes:
-    parts: list[bytes | memoryview] = []
+def _strip_tensor(buffer: memoryview, start: int, end: int, skipped: Skipped) -> bytes:
+    parts: list[bytes] = []
     pieces = payload_bytes = number = payload_start = payload_end = 0
     copied = position = start  # everything before `copied` is in `parts` or a payload
     while position < end:
@@ -126,7 +139,7 @@ def _strip_tensor(buffer: memoryview, start: int, end: int) -> bytes:
         if field.number not in _PAYLOADS:
             continue
         if copied < tag:
-            parts.append(buffer[copied:tag])
+            parts.append(bytes(buffer[copied:tag]))
         copied = position
         pieces += 1
         payload_bytes += field.end - field.start
@@ -135,7 +148,8 @@ def _strip_tensor(buffer: memoryview, start: int, end: int) -> bytes:
         payload_end = field.end
     if payload_bytes <= KEEP_BYTES:
         return bytes(buffer[start:end])
-    parts.append(buffer[copied:end])
+    parts.append(bytes(buffer[copied:end]))
+    skipped(payload_bytes)
     entries = {
         "location": "",
         "offset": payload_start,
