@@ -198,16 +198,31 @@ def profile(
         ),
     ] = None,
     input_data: InputData = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace", metavar="FILE", help="Also write Chrome trace events, for Perfetto."
+        ),
+    ] = None,
+    annotated: Annotated[
+        Path | None,
+        typer.Option(
+            "--annotate",
+            metavar="OUT.onnx",
+            help="Also write the model with costs and times in its nodes' metadata, for Netron.",
+        ),
+    ] = None,
     config: ConfigFile = None,
     isolated: Isolated = False,
     color: Color = Colour.AUTO,
     verbose: Verbose = False,
 ) -> None:
-    """Show what every node costs: memory access, multiply-adds, parameters."""
+    """Show what every node costs: time, memory access, multiply-adds, parameters."""
     with errors_told(verbose):
         from graphlint.checking import Options
         from graphlint.report import profile as reporters
 
+        page = output_format is ProfileFormat.HTML
         options = Options(
             _overrides(input_shape=input_shape, dim=dim),
             config_file=config,
@@ -215,26 +230,36 @@ def profile(
             latency=_latency_options(
                 latency, [path], provider, threads, optimization, time_budget or 12.0, input_data
             ),
-            want_findings=False,
+            want_findings=page,
             want_nodes=True,
-            want_regions=by is Grouping.REGION,
+            want_regions=page or by is Grouping.REGION,
         )
         if os.path.isdir(path):
             raise UsageError(
                 f"{path}: a folder", cause="profile takes one model", hint="give the model's path"
             )
         report = _checked([path], options)
-        shown = style(color, output_file)
-        render = {
-            ProfileFormat.TABLE: reporters.as_table,
-            ProfileFormat.JSON: reporters.as_json,
-            ProfileFormat.CSV: reporters.as_csv,
-            ProfileFormat.MARKDOWN: reporters.as_markdown,
-        }[output_format]
-        if top is None:
-            top = 25 if output_format in (ProfileFormat.TABLE, ProfileFormat.MARKDOWN) else 0
-        if any(model.totals is not None for model in report.models):
-            write(render(report, by.value, top, shown), output_file)
+        readable = [model for model in report.models if model.totals is not None]
+        if readable and page:
+            from graphlint.report import html
+
+            write(html.render(report), output_file)
+        elif readable:
+            render = {
+                ProfileFormat.TABLE: reporters.as_table,
+                ProfileFormat.JSON: reporters.as_json,
+                ProfileFormat.CSV: reporters.as_csv,
+                ProfileFormat.MARKDOWN: reporters.as_markdown,
+            }[output_format]
+            if top is None:
+                top = 25 if output_format in (ProfileFormat.TABLE, ProfileFormat.MARKDOWN) else 0
+            write(render(report, by.value, top, style(color, output_file)), output_file)
+        if trace is not None and readable:
+            _write_trace(report, trace)
+        if annotated is not None and readable:
+            from graphlint.annotate import annotate
+
+            annotate(path, readable[0], annotated)
         for problem in report.problems:
             tell(problem)
     raise typer.Exit(FAILED if report.problems else CLEAN)
@@ -372,10 +397,23 @@ def _overrides(**given: Any) -> dict[str, Any]:
     }
 
 
+def _write_trace(report: Report, path: Path) -> None:
+    from graphlint.report import trace
+
+    if all(model.times is None for model in report.models):
+        raise UsageError(
+            f"{path}: no trace is written",
+            cause="the model was not measured",
+            hint="leave --no-latency out, and install a runtime",
+        )
+    write(trace.render(report), path)
+
+
 def _checked(paths: list[str], options: Options) -> Report:
     from graphlint.checking import check_paths
 
-    with progress() as show:
+    note = "measuring …" if options.latency is not None else ""
+    with progress(note) as show:
         return check_paths(paths, options, show)
 
 

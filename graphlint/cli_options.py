@@ -26,6 +26,7 @@ class ProfileFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+    HTML = "html"
 
 
 class Grouping(StrEnum):

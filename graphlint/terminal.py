@@ -32,10 +32,13 @@ class Colour(StrEnum):
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[int, int], None]]:
-    """A line on stderr while many models are checked; none in pipes and hooks."""
+def progress(note: str = "") -> Iterator[Callable[[int, int], None]]:
+    """A line on stderr while many models are checked, or `note`; none in pipes and hooks."""
     shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
     start = last = time.monotonic()
+    if shown and note:
+        sys.stderr.write(note)
+        sys.stderr.flush()
 
     def show(done: int, total: int) -> None:
         nonlocal last
@@ -53,7 +56,7 @@ def progress() -> Iterator[Callable[[int, int], None]]:
     try:
         yield show
     finally:
-        if shown and last != start:
+        if shown and (note or last != start):
             sys.stderr.write("\r\x1b[K")
 
 

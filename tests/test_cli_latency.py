@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from graphlint.units import format_seconds
@@ -128,3 +129,24 @@ def test_without_a_runtime_one_line_says_how(tmp_path: Path) -> None:
 )
 def test_seconds_read_well(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+@needs_runtime
+def test_a_page_a_trace_and_an_annotated_model(tmp_path: Path) -> None:
+    page, trace, out = tmp_path / "page.html", tmp_path / "trace.json", tmp_path / "out.onnx"
+    done = graphlint(
+        *("profile", V1, *FAST, "--output-format", "html", "--output-file", page),
+        *("--trace", trace, "--annotate", out),
+    )
+    assert done.returncode == 0, done.stderr
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    nodes = onnx.load(out).graph.node
+    assert any(p.key.startswith("graphlint.") for node in nodes for p in node.metadata_props)
+
+
+def test_no_trace_without_times(tmp_path: Path) -> None:
+    done = graphlint("profile", V1, "--no-latency", "--trace", tmp_path / "trace.json")
+    assert done.returncode == 2
+    assert "the model was not measured" in done.stderr
+    assert not list(tmp_path.iterdir())

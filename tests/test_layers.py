@@ -28,7 +28,7 @@ LAYERS = [
     {"isolation", "worker", "report"},
     {"latency"},
     {"timing"},
-    {"checking", "terminal"},
+    {"checking", "terminal", "annotate"},
     {"cli_options"},
     {"api", "cli"},
     {"__init__", "__main__"},
