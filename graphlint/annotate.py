@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphlint.errors import ModelError, UsageError
-from graphlint.external_data import _external_tensors
+from graphlint.external_data import external_tensors
 from graphlint.results import ModelReport, NodeReport
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _external(source: Path, model: onnx.ModelProto) -> list[str]:
     """
     places = {
         entry.value: None
-        for tensor in _external_tensors(model)
+        for tensor in external_tensors(model)
         for entry in tensor.external_data
         if entry.key == "location"
     }

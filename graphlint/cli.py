@@ -238,6 +238,12 @@ def profile(
             raise UsageError(
                 f"{path}: a folder", cause="profile takes one model", hint="give the model's path"
             )
+        if annotated is not None and path == "-":
+            raise UsageError(
+                "--annotate needs a model's path",
+                cause="standard input has no file whose weights could be copied",
+                hint="save the model to a file first",
+            )
         report = _checked([path], options)
         readable = [model for model in report.models if model.totals is not None]
         if readable and page:

@@ -18,7 +18,7 @@ def external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator
     """One problem a file and kind: a thousand tensors in one missing file are one line."""
     sizes: dict[str, int | GraphlintError] = {}
     told: set[str] = set()
-    for tensor in _external_tensors(proto):
+    for tensor in external_tensors(proto):
         place = {entry.key: entry.value for entry in tensor.external_data}
         location = place.get("location", "")
         if location == "" and "field" in place:
@@ -36,7 +36,8 @@ def external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator
             yield problem
 
 
-def _external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+def external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor whose payload lies in another file."""
     return (tensor for tensor in _tensors(proto) if tensor.data_location == tensor.EXTERNAL)
 
 

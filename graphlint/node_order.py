@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def subgraphs(
     attributes: Iterable[onnx.AttributeProto],
 ) -> Iterator[tuple[str, onnx.GraphProto]]:
+    """The graphs that attributes hold, each with its attribute's name (and position in a list)."""
     for attribute in attributes:
         if attribute.HasField("g"):
             yield attribute.name, attribute.g
