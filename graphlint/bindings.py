@@ -1,4 +1,7 @@
-"""What the user says of a model's input shapes: `--input-shape NAME:1x3x224x224`, `--dim N=8`."""
+"""What the user says of a model's input shapes.
+
+`--input-shape NAME:1x3x224x224`, `--dim N=8`, `--batch 1,4,16`.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,56 @@ class Bindings:
     """Shapes of inputs by name, and sizes of symbolic dimensions by name.
 
     `strict`: a name that the model does not have is an error; not so where one set of options
-    serves many models.
+    serves many models. `batch` is the size of a symbolic batch: 1 where nobody gave it, and an
+    error where it is given and there is none.
     """
 
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dims: Mapping[str, int] = field(default_factory=dict)
     strict: bool = True
+    batch: int | None = None
 
     @classmethod
     def parse(
-        cls, shapes: Iterable[str] = (), dims: Iterable[str] = (), *, strict: bool = True
+        cls,
+        shapes: Iterable[str] = (),
+        dims: Iterable[str] = (),
+        *,
+        strict: bool = True,
+        batch: int | None = None,
     ) -> Bindings:
         """From the command line's spellings.
 
         Raises:
             UsageError: one of them is no shape or no dimension.
         """
-        return cls(dict(map(_parse_shape, shapes)), dict(map(_parse_dim, dims)), strict)
+        return cls(dict(map(_parse_shape, shapes)), dict(map(_parse_dim, dims)), strict, batch)
+
+
+def parse_batches(text: str) -> tuple[int, ...]:
+    """`1,4,16` as sizes, in that order.
+
+    Raises:
+        UsageError: one of them is no size of a batch, or is given twice.
+    """
+    sizes = []
+    for part in text.split(","):
+        if not re.fullmatch(r"\s*[0-9]+\s*", part) or int(part) == 0:
+            raise UsageError(
+                f"--batch {text}: {part.strip() or 'nothing'!r} is no batch size",
+                cause="a batch is a whole number from 1 on",
+                hint="give sizes with commas between them: --batch 1,4,16",
+            )
+        sizes.append(int(part))
+    _check_sizes(f"--batch {text}", tuple(sizes))
+    for size in sizes:
+        if sizes.count(size) > 1:
+            raise UsageError(
+                f"--batch {text}: {size} is given twice",
+                cause="each size is a column",
+                hint="give it once",
+            )
+    return tuple(sizes)
 
 
 def _parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
@@ -78,13 +114,14 @@ class BoundInputs:
 
 
 def bind(view: GraphView, bindings: Bindings) -> BoundInputs:
-    """Fill in the sizes that the user gave, and 1 for a symbolic batch that nobody gave.
+    """Fill in the sizes that the user gave, and that of the batch: 1 where nobody gave it.
 
     The batch is the first axis of an input of two or more dimensions, where it is symbolic and its
     symbol stands at no other place of any input.
 
     Raises:
-        ShapeError: an unknown input or dimension, or a shape that does not fit what is declared.
+        ShapeError: an unknown input or dimension, a shape that does not fit what is declared, or a
+            batch where there is none to set.
     """
     sizes = dict(bindings.dims)
     for name, shape in bindings.shapes.items():
@@ -105,7 +142,10 @@ def bind(view: GraphView, bindings: Bindings) -> BoundInputs:
             if name not in symbols:
                 raise _no_such("symbolic dimension", name, sorted(symbols))
     batches = _batches(view, sizes, bindings.shapes)
-    sizes |= {symbol: 1 for symbol in batches if symbol is not None}
+    if bindings.batch is not None and not batches:
+        raise _no_batch(view, bindings)
+    batch = bindings.batch or 1
+    sizes |= {symbol: batch for symbol in batches if symbol is not None}
     types = {key: _with_sizes(type_, sizes) for key, type_ in view.types.items()}
     for key in view.inputs:
         type_ = types.get(key)
@@ -113,10 +153,10 @@ def bind(view: GraphView, bindings: Bindings) -> BoundInputs:
             types[key] = TensorType(type_.dtype, bindings.shapes[key])
         elif None in batches and isinstance(type_, TensorType) and _nameless_batch(type_):
             assert type_.shape is not None
-            types[key] = TensorType(type_.dtype, (1, *type_.shape[1:]))
+            types[key] = TensorType(type_.dtype, (batch, *type_.shape[1:]))
     named = [repr(symbol) for symbol in batches if symbol is not None]
     notes = []
-    if batches:
+    if batches and bindings.batch is None:
         spelled = f" ({', '.join(named)})" if named else ""
         notes.append(f"batch size{spelled} taken as 1")
     return BoundInputs(types, tuple(notes))
@@ -132,6 +172,31 @@ def _no_such(kind: str, name: str, known: Iterable[str]) -> ShapeError:
         f"the model has no {kind} {name!r}",
         cause=f"it has {have}" if known else f"it has no {kind} at all",
         hint=f"did you mean {close[0]!r}?" if close else "see the names in the model",
+    )
+
+
+def _no_batch(view: GraphView, bindings: Bindings) -> ShapeError:
+    """Why no batch can be set, and what to do about it."""
+    for key in view.inputs:
+        type_ = view.types.get(key)
+        shape = type_.shape if isinstance(type_, TensorType) else None
+        if shape is not None and len(shape) > 1 and isinstance(shape[0], int):
+            return ShapeError(
+                f"the batch is fixed to {shape[0]}",
+                cause=f"input {key!r} is declared as {_spell(shape)}",
+                hint="leave --batch out, or export the model again with a symbolic batch: "
+                f"torch.onnx.export(…, dynamic_axes={{{key!r}: {{0: 'batch'}}}})",
+            )
+    if bindings.shapes or bindings.dims:
+        return ShapeError(
+            "there is no batch left to set",
+            cause="--input-shape or --dim say what every first axis is",
+            hint="leave the batch out of them, or leave --batch out",
+        )
+    return ShapeError(
+        "the model has no batch to set",
+        cause="no input begins with a symbolic axis of its own before others",
+        hint="set symbolic dimensions by their names, with --dim",
     )
 
 

@@ -19,7 +19,7 @@ from graphlint.model import STANDARD_INPUT, find
 from graphlint.problem import Problem
 from graphlint.request import Request
 from graphlint.results import ModelReport, Report
-from graphlint.timing import LatencyOptions
+from graphlint.timing import LatencyOptions, Subject
 
 STDIN_NAME = "<stdin>"
 _MODELS_PER_JOB = 32  # a child takes about as long to start as to check this many small models
@@ -32,6 +32,8 @@ class Options:
     `overrides` are settings that win over configuration files; `config_file` is used for every
     model instead of the nearest one; `isolated` ignores all configuration files. `jobs` is the
     number of child processes, 0 for as many as pay. `latency` says how to measure, None not to.
+    `batches` are sizes of the batch, at each of which every model is reported. `in_turn` compares
+    all models, and measures them in turn besides; `want_ceilings` measures those of the device.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -42,6 +44,9 @@ class Options:
     want_findings: bool = True
     want_nodes: bool = False
     want_regions: bool = False
+    batches: tuple[int, ...] = ()
+    in_turn: bool = False
+    want_ceilings: bool = False
 
 
 def settings_for(folder: Path, options: Options) -> Settings:
@@ -85,18 +90,49 @@ def check_paths(
 
         jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
         models = tuple(isolation.check_all(requests, min(jobs, len(requests) or 1), count))
-        if options.latency is not None:
-            models = tuple(map(_measured, models, requests, repeat(options)))
-    return Report(__version__, models, tuple(errors))
+        report = Report(__version__, models, tuple(errors))
+        if options.latency is not None and _is_whole(report, options):
+            return _measured(report, requests, options, options.latency)
+    return report
 
 
-def _measured(report: ModelReport, request: Request, options: Options) -> ModelReport:
+def _is_whole(report: Report, options: Options) -> bool:
+    """Whether to measure: of models to compare none may be missing."""
+    missing = bool(report.errors) or any(model.totals is None for model in report.models)
+    return not (options.in_turn and missing)
+
+
+def _measured(
+    report: Report, requests: Sequence[Request], options: Options, latency: LatencyOptions
+) -> Report:
+    """The report with the times of its models, each and in turn, and the device's ceilings."""
     from graphlint import timing
 
-    if report.totals is None or options.latency is None:
-        return report
-    timed = timing.measure(report, request.settings, options.latency, request.file)
-    return timed if options.want_nodes else replace(timed, nodes=())
+    probe = min(1.0, latency.time_budget / 10) if options.want_ceilings else 0.0
+    left = latency.time_budget - 2 * probe
+    turn = left / 3 if options.in_turn else 0.0
+    subjects = [
+        timing.Subject(model, request.settings, request.file)
+        for model, request in zip(report.models, requests, strict=True)
+    ]
+    each = replace(latency, time_budget=left - turn)
+    models = tuple(map(_timed, subjects, repeat(each), repeat(options.want_nodes)))
+    report = replace(report, models=models)
+    if options.in_turn:
+        together = replace(latency, time_budget=turn * len(subjects))
+        report = replace(report, comparison=timing.compare(subjects, together))
+    if probe and any(model.times is not None for model in models):
+        report = replace(report, ceilings=timing.ceilings(latency, probe))
+    return report
+
+
+def _timed(subject: Subject, latency: LatencyOptions, want_nodes: bool) -> ModelReport:
+    from graphlint import timing
+
+    if subject.report.totals is None:
+        return subject.report
+    timed = timing.measure(subject, latency)
+    return timed if want_nodes else replace(timed, nodes=())
 
 
 def _requests(
@@ -113,10 +149,11 @@ def _requests(
                 if folder not in by_folder:
                     by_folder[folder] = settings_for(folder, options)
                 settings = by_folder[folder]
-                if (found, only) in seen or (found != path and _excluded(found, settings)):
+                again = (found, only) in seen and not options.in_turn
+                if again or (found != path and _excluded(found, settings)):
                     continue
                 seen.add((found, only))
-                yield Request(
+                request = Request(
                     path=STDIN_NAME if found == STANDARD_INPUT else found,
                     settings=settings,
                     file=stdin_file if found == STANDARD_INPUT else None,
@@ -126,6 +163,7 @@ def _requests(
                     want_nodes=options.want_nodes or options.latency is not None,
                     want_regions=options.want_regions,
                 )
+                yield from (replace(request, batch=batch) for batch in options.batches or (None,))
         except ModelError as error:
             errors.append(Problem.of(error))
 

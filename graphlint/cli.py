@@ -5,10 +5,9 @@ Imports nothing heavy at the top: `--help` and `rule` start without onnx.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,34 +17,37 @@ from graphlint.cli_options import (
     ConfigFile,
     Dim,
     FailOn,
-    Grouping,
     InputData,
     InputShape,
     Isolated,
     Latency,
     Optimization,
-    OptimizationLevel,
     OutputFile,
     Paths,
-    ProfileFormat,
     Provider,
     Threads,
     Verbose,
+    checked,
+    given_settings,
+    latency_options,
+    parsed_share,
 )
+from graphlint.cli_profile import profile
+from graphlint.cli_rewrite import rewrite
 from graphlint.errors import UsageError
-from graphlint.terminal import FAILED, Colour, errors_told, progress, style, tell, write
+from graphlint.terminal import FAILED, Colour, errors_told, style, write
 
 if TYPE_CHECKING:
-    from graphlint.checking import Options
     from graphlint.results import Report
-    from graphlint.timing import LatencyOptions
+    from graphlint.rewrites import Rewrite
+    from graphlint.rule import Rule
 
 CLEAN, FOUND = 0, 1
 """Exit codes: nothing at or above `--fail-on`, and something; `FAILED` where it can't be told."""
 
 app = typer.Typer(
     name="graphlint",
-    help="Lint and profile ONNX models against ShuffleNet V2's four guidelines.",
+    help="Lint, profile and rewrite ONNX models after ShuffleNet V2's four guidelines.",
     epilog="Exit codes: 0 clean, 1 findings at or above --fail-on, 2 an error.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -124,12 +126,12 @@ def check(
     with errors_told(verbose):
         from graphlint.checking import Options, settings_for
 
-        overrides = _overrides(
+        overrides = given_settings(
             select=_rules(select),
             extend_select=_rules(extend_select),
             ignore=_rules(ignore),
             fail_on=None if fail_on is None else str(fail_on),
-            min_excess=_share(min_excess),
+            min_excess=parsed_share(min_excess),
             input_shape=input_shape,
             dim=dim,
         )
@@ -138,13 +140,13 @@ def check(
             config_file=config,
             isolated=isolated,
             jobs=jobs,
-            latency=_latency_options(
+            latency=latency_options(
                 latency, paths, provider, threads, optimization, time_budget or 3.0, input_data
             ),
             want_nodes=nodes or output_format is CheckFormat.JSON,
         )
         threshold = settings_for(Path(), options).fail_on
-        report = _checked(paths, options)
+        report = checked(paths, options)
         shown = style(color, output_file)
         if output_format is CheckFormat.JSON:
             from graphlint.report import json
@@ -163,141 +165,48 @@ def check(
     raise typer.Exit(CLEAN if code == FOUND and exit_zero else code)
 
 
-@app.command()
-def profile(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A model.", show_default=False)],
-    by: Annotated[Grouping, typer.Option("--by", help="What a row stands for.")] = Grouping.NODE,
-    top: Annotated[
-        int | None,
-        typer.Option(
-            "--top",
-            min=0,
-            metavar="N",
-            help="Rows to show; 0 shows all. (25 in table and markdown, else all.)",
-            show_default=False,
-        ),
-    ] = None,
-    input_shape: InputShape = None,
-    dim: Dim = None,
-    output_format: Annotated[
-        ProfileFormat, typer.Option("--output-format", help="The form of the table.")
-    ] = ProfileFormat.TABLE,
-    output_file: OutputFile = None,
-    latency: Latency = None,
-    provider: Provider = None,
-    threads: Threads = None,
-    optimization: Optimization = None,
-    time_budget: Annotated[
-        float | None,
-        typer.Option(
-            "--time-budget",
-            min=0.1,
-            metavar="SECONDS",
-            help="For measuring the model (12).",
-            rich_help_panel="Latency",
-        ),
-    ] = None,
-    input_data: InputData = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(
-            "--trace", metavar="FILE", help="Also write Chrome trace events, for Perfetto."
-        ),
-    ] = None,
-    annotated: Annotated[
-        Path | None,
-        typer.Option(
-            "--annotate",
-            metavar="OUT.onnx",
-            help="Also write the model with costs and times in its nodes' metadata, for Netron.",
-        ),
-    ] = None,
-    config: ConfigFile = None,
-    isolated: Isolated = False,
-    color: Color = Colour.AUTO,
-    verbose: Verbose = False,
-) -> None:
-    """Show what every node costs: time, memory access, multiply-adds, parameters."""
-    with errors_told(verbose):
-        from graphlint.checking import Options
-        from graphlint.report import profile as reporters
-
-        page = output_format is ProfileFormat.HTML
-        options = Options(
-            _overrides(input_shape=input_shape, dim=dim),
-            config_file=config,
-            isolated=isolated,
-            latency=_latency_options(
-                latency, [path], provider, threads, optimization, time_budget or 12.0, input_data
-            ),
-            want_findings=page,
-            want_nodes=True,
-            want_regions=page or by is Grouping.REGION,
-        )
-        if os.path.isdir(path):
-            raise UsageError(
-                f"{path}: a folder", cause="profile takes one model", hint="give the model's path"
-            )
-        if annotated is not None and path == "-":
-            raise UsageError(
-                "--annotate needs a model's path",
-                cause="standard input has no file whose weights could be copied",
-                hint="save the model to a file first",
-            )
-        report = _checked([path], options)
-        readable = [model for model in report.models if model.totals is not None]
-        if readable and page:
-            from graphlint.report import html
-
-            write(html.render(report), output_file)
-        elif readable:
-            render = {
-                ProfileFormat.TABLE: reporters.as_table,
-                ProfileFormat.JSON: reporters.as_json,
-                ProfileFormat.CSV: reporters.as_csv,
-                ProfileFormat.MARKDOWN: reporters.as_markdown,
-            }[output_format]
-            if top is None:
-                top = 25 if output_format in (ProfileFormat.TABLE, ProfileFormat.MARKDOWN) else 0
-            write(render(report, by.value, top, style(color, output_file)), output_file)
-        if trace is not None and readable:
-            _write_trace(report, trace)
-        if annotated is not None and readable:
-            from graphlint.annotate import annotate
-
-            annotate(path, readable[0], annotated)
-        for problem in report.problems:
-            tell(problem)
-    raise typer.Exit(FAILED if report.problems else CLEAN)
+app.command()(profile)
+app.command()(rewrite)
 
 
 @app.command()
 def rule(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="A rule's code or name.")
+        str | None,
+        typer.Argument(metavar="[CODE]", help="A rule's code or name, or a rewrite's name."),
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """List the rules, or show one rule's page."""
+    """List the rules and rewrites, or show one's page."""
     with errors_told(verbose):
         from graphlint import registry
-        from graphlint.report.text import columns
 
-        known = registry.rules()
+        rules, rewrites = registry.rules(), registry.rewrites()
         if code is None:
-            table = [(r.code, r.name, str(r.severity), r.summary) for r in known.values()]
-            lines = columns(table, "<<<<")
-        else:
-            matches = [r for r in known.values() if code in (r.code, r.name)]
-            if not matches:
-                names = [*known, *(r.name for r in known.values())]
-                raise UsageError(
-                    f"there is no rule {code!r}",
-                    cause=f"the rules are {', '.join(known)}",
-                    hint=registry.did_you_mean(code, names) or "see `graphlint rule`",
-                )
-            lines = [f"# {matches[0].name} ({matches[0].code})", "", matches[0].page.strip()]
-        write("\n".join(lines) + "\n", None)
+            write(_listed(rules, rewrites), None)
+            return
+        pages = {
+            key: f"# {rule.name} ({rule.code})\n\n{rule.page.strip()}\n"
+            for rule in rules.values()
+            for key in (rule.code, rule.name)
+        } | {name: f"# {name}\n\n{each.page.strip()}\n" for name, each in rewrites.items()}
+        if code not in pages:
+            raise UsageError(
+                f"there is no rule or rewrite {code!r}",
+                cause=f"the rules are {', '.join(rules)}; the rewrites {', '.join(rewrites)}",
+                hint=registry.did_you_mean(code, pages) or "see `graphlint rule`",
+            )
+        write(pages[code], None)
+
+
+def _listed(rules: Mapping[str, Rule], rewrites: Mapping[str, Rewrite]) -> str:
+    from graphlint.report.text import columns
+
+    rows = [(r.code, r.name, str(r.severity), r.summary) for r in rules.values()]
+    lines = columns(rows, "<<<<")
+    if rewrites:
+        lines += ["", *columns([(each.name, each.summary) for each in rewrites.values()], "<<")]
+    return "\n".join(lines) + "\n"
 
 
 @app.command()
@@ -358,69 +267,11 @@ def _runtime_version() -> str:
     return "not installed"
 
 
-def _latency_options(
-    wanted: bool | None,
-    paths: list[str],
-    provider: str | None,
-    threads: int | None,
-    optimization: OptimizationLevel | None,
-    time_budget: float,
-    input_data: Path | None,
-) -> LatencyOptions | None:
-    """How to measure, or None: unasked, only a single model outside a hook, with a runtime."""
-    from graphlint.timing import LatencyOptions
-
-    asked = any(item is not None for item in (provider, threads, optimization, input_data))
-    if wanted is None:
-        single = len(paths) == 1 and not os.path.isdir(paths[0])
-        hook = bool(os.environ.get("PRE_COMMIT"))
-        wanted = asked or (single and not hook)
-    if not wanted:
-        return None
-    level = optimization if optimization is not None else OptimizationLevel.ALL
-    return LatencyOptions(provider or "cpu", threads or 1, level.value, time_budget, input_data)
-
-
 def _rules(given: Iterable[str] | None) -> tuple[str, ...] | None:
     """`--select G1,G2 --select G4` as one tuple."""
     if not given:
         return None
     return tuple(code.strip() for item in given for code in item.split(",") if code.strip())
-
-
-def _share(text: str | None) -> float | None:
-    from graphlint.config import parse_share
-
-    return None if text is None else parse_share(text)
-
-
-def _overrides(**given: Any) -> dict[str, Any]:
-    """Settings that were given; lists as tuples, empty ones left out."""
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in given.items()
-        if value is not None and value != []
-    }
-
-
-def _write_trace(report: Report, path: Path) -> None:
-    from graphlint.report import trace
-
-    if all(model.times is None for model in report.models):
-        raise UsageError(
-            f"{path}: no trace is written",
-            cause="the model was not measured",
-            hint="leave --no-latency out, and install a runtime",
-        )
-    write(trace.render(report), path)
-
-
-def _checked(paths: list[str], options: Options) -> Report:
-    from graphlint.checking import check_paths
-
-    note = "measuring …" if options.latency is not None else ""
-    with progress(note) as show:
-        return check_paths(paths, options, show)
 
 
 def _exit_code(report: Report, fail_on: str) -> int:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphlint.terminal import Colour
+from graphlint.terminal import Colour, progress
+
+if TYPE_CHECKING:
+    from graphlint.checking import Options
+    from graphlint.results import Report
+    from graphlint.timing import LatencyOptions
 
 
 class CheckFormat(StrEnum):
@@ -147,3 +153,51 @@ Color = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", help="Show where an unexpected error came from.")
 ]
+
+
+def latency_options(
+    wanted: bool | None,
+    paths: list[str],
+    provider: str | None,
+    threads: int | None,
+    optimization: OptimizationLevel | None,
+    time_budget: float,
+    input_data: Path | None,
+) -> LatencyOptions | None:
+    """How to measure, or None: unasked, only a single model outside a hook, with a runtime."""
+    from graphlint.timing import LatencyOptions
+
+    asked = any(item is not None for item in (provider, threads, optimization, input_data))
+    if wanted is None:
+        single = len(paths) == 1 and not os.path.isdir(paths[0])
+        hook = bool(os.environ.get("PRE_COMMIT"))
+        wanted = asked or (single and not hook)
+    if not wanted:
+        return None
+    level = optimization if optimization is not None else OptimizationLevel.ALL
+    return LatencyOptions(provider or "cpu", threads or 1, level.value, time_budget, input_data)
+
+
+def parsed_share(text: str | None) -> float | None:
+    """`1%` or `0.01` as 0.01."""
+    from graphlint.config import parse_share
+
+    return None if text is None else parse_share(text)
+
+
+def given_settings(**given: Any) -> dict[str, Any]:
+    """Settings that were given; lists as tuples, empty ones left out."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None and value != []
+    }
+
+
+def checked(paths: list[str], options: Options) -> Report:
+    """The report on the models at `paths`, with progress shown on stderr."""
+    from graphlint.checking import check_paths
+
+    note = "measuring …" if options.latency is not None else ""
+    with progress(note) as show:
+        return check_paths(paths, options, show)

@@ -39,7 +39,9 @@ def check(request: Request, stage: Stage = lambda name, size: None) -> ModelRepo
         PluginError: a rule pack can't be loaded.
     """
     settings = request.settings
-    bindings = Bindings.parse(settings.input_shape, settings.dim, strict=request.strict_shapes)
+    bindings = Bindings.parse(
+        settings.input_shape, settings.dim, strict=request.strict_shapes, batch=request.batch
+    )
     rules = chosen_rules(settings) if request.want_findings else ()
     handles = registry.handles()
     try:
@@ -107,6 +109,7 @@ def _report(
     errors += failures
     return ModelReport(
         path=request.path,
+        batch=request.batch,
         opset=view.opsets.get(""),
         inputs=tuple(_spell_input(view, key) for key in view.inputs),
         notes=notes,

@@ -8,7 +8,8 @@
     ├── ModelError            a file that is no usable ONNX model
     ├── ShapeError            an input shape or dimension that does not fit the model
     ├── PluginError           a rule pack that can't be loaded
-    └── WorkerError           the process that read a model crashed, hung or ran out of memory
+    ├── WorkerError           the process that read a model crashed, hung or ran out of memory
+    └── RewriteError          a rewritten model that did not pass a check
 
 Every error says what is wrong (`message`), why (`cause`) and what to do (`hint`).
 This module imports nothing heavy: the command line needs it before anything else.
@@ -62,3 +63,7 @@ class PluginError(GraphlintError):
 
 class WorkerError(GraphlintError):
     """The process that read a model crashed, hung or ran out of memory."""
+
+
+class RewriteError(GraphlintError):
+    """A rewritten model that did not pass a check: nothing is written."""

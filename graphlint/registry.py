@@ -1,6 +1,7 @@
 """Rule packs and cost handles, found by entry point; selectors over the rules.
 
-A rule pack is a module with `RULES`, under the entry point group `graphlint.rules`. A cost pack is
+A rule pack is a module with `RULES`, `REWRITES` or both, under the entry point group
+`graphlint.rules`. A cost pack is
 a module with `HANDLES` ((domain, operator) → `Handle`), under `graphlint.costs`. Packs are code
 that the user installed: they run with the user's rights.
 """
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from graphlint.costs.contract import Handle
+    from graphlint.rewrites import Rewrite
     from graphlint.rule import Rule
 
 RULES_GROUP = "graphlint.rules"
@@ -35,7 +37,7 @@ def rules() -> Mapping[str, Rule]:
 
     found: dict[str, Rule] = {}
     for entry in _entries(RULES_GROUP):
-        for rule in _load(entry, "RULES"):
+        for rule in _listed(entry, "RULES"):
             if rule.code in found:
                 raise PluginError(
                     f"two rules have the code {rule.code}",
@@ -54,6 +56,29 @@ def rules() -> Mapping[str, Rule]:
 
 
 @cache
+def rewrites() -> Mapping[str, Rewrite]:
+    """Every rewrite of every installed pack, by name, sorted.
+
+    Raises:
+        PluginError: a pack can't be loaded, or two rewrites share a name.
+    """
+    from dataclasses import replace
+
+    found: dict[str, Rewrite] = {}
+    for entry in _entries(RULES_GROUP):
+        for rewrite in _listed(entry, "REWRITES"):
+            if rewrite.name in found:
+                raise PluginError(
+                    f"two rewrites are called {rewrite.name}",
+                    cause=f"one in {found[rewrite.name].pack}, one in {_title(entry)}",
+                    hint="uninstall one of the packs",
+                )
+            _check_rewrite(rewrite, entry)
+            found[rewrite.name] = replace(rewrite, pack=_title(entry))
+    return dict(sorted(found.items()))
+
+
+@cache
 def handles() -> Mapping[tuple[str, str], Handle]:
     """The cost handles: graphlint's own, and those of installed cost packs, which come first.
 
@@ -64,7 +89,7 @@ def handles() -> Mapping[tuple[str, str], Handle]:
 
     table = dict(HANDLES)
     for entry in _entries(COSTS_GROUP):
-        table.update(_load(entry, "HANDLES"))
+        table.update(_attribute(entry, _load(entry), "HANDLES"))
     return table
 
 
@@ -80,10 +105,29 @@ def _title(entry: EntryPoint) -> str:
     return f"{entry.dist.metadata['Name']} {entry.dist.version} ({entry.value})"
 
 
-def _load(entry: EntryPoint, attribute: str) -> Any:
+def _listed(entry: EntryPoint, attribute: str) -> Iterable[Any]:
+    """A pack's rules or rewrites; it need not have both."""
+    other = "REWRITES" if attribute == "RULES" else "RULES"
+    module = _load(entry)
+    if not hasattr(module, attribute) and hasattr(module, other):
+        return ()
+    listed: Iterable[Any] = _attribute(entry, module, attribute)
+    return listed
+
+
+def _attribute(entry: EntryPoint, module: Any, name: str) -> Any:
+    if not hasattr(module, name):
+        raise PluginError(
+            f"the pack {_title(entry)} can't be loaded",
+            cause=f"{entry.value} has no {name}",
+            hint="update or uninstall it",
+        )
+    return getattr(module, name)
+
+
+def _load(entry: EntryPoint) -> Any:
     try:
-        module = entry.load()
-        return getattr(module, attribute)
+        return entry.load()
     except Exception as error:  # whatever an installed pack raises while it is imported
         raise PluginError(
             f"the pack {_title(entry)} can't be loaded",
@@ -101,6 +145,18 @@ def _check_rule(rule: Rule, entry: EntryPoint) -> None:
             f"the rule {rule.code} of {_title(entry)} has an incomplete page",
             cause=f"it lacks the heading {missing[0]!r}",
             hint="every rule's page has the headings of graphlint.rule.PAGE_HEADINGS",
+        )
+
+
+def _check_rewrite(rewrite: Rewrite, entry: EntryPoint) -> None:
+    from graphlint.rewrites import PAGE_HEADINGS
+
+    missing = [heading for heading in PAGE_HEADINGS if f"## {heading}" not in rewrite.page]
+    if missing or not rewrite.plans:
+        raise PluginError(
+            f"the rewrite {rewrite.name} of {_title(entry)} is incomplete",
+            cause=f"its page lacks the heading {missing[0]!r}" if missing else "it has no plan",
+            hint="see graphlint.rewrites for what a rewrite has",
         )
 
 

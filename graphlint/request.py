@@ -15,7 +15,8 @@ class Request:
 
     `only` restricts the findings to those at one node. `want_nodes` keeps every node's cost in the
     report, `want_regions` the region that each stands in. `infer_shapes=False` leaves out what can
-    hang or crash; `why` is then the reason that the report gives.
+    hang or crash; `why` is then the reason that the report gives. `batch` is the size of the
+    model's symbolic batch, None where it is not given.
     """
 
     path: str
@@ -28,3 +29,4 @@ class Request:
     want_regions: bool = False
     infer_shapes: bool = True
     why: Problem | None = None
+    batch: int | None = None

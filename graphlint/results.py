@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from graphlint.costs.contract import NodeCost
 from graphlint.findings import Finding
 from graphlint.problem import Problem
-from graphlint.times import ModelTimes, NodeTime, NotMeasured
+from graphlint.times import Ceilings, Comparison, ModelTimes, NodeTime, NotMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,8 @@ class ModelReport:
 
     `inputs` spells the model's inputs as bound (`1x3x224x224 float32`); `notes` say what was
     assumed; `nodes` is empty unless asked for. `times` are there where latency was measured,
-    `not_measured` says why it was not where it should have been.
+    `not_measured` says why it was not where it should have been. `batch` is the size of its batch
+    where that was asked for.
     """
 
     path: str
@@ -74,15 +75,22 @@ class ModelReport:
     times: ModelTimes | None = None
     not_measured: NotMeasured | None = None
     errors: tuple[Problem, ...] = ()
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The models in the order in which they were given; `version` is graphlint's."""
+    """The models in the order in which they were given; `version` is graphlint's.
+
+    `comparison` is of the models measured in turn, `ceilings` are the device's; both only where
+    they were asked for and could be measured.
+    """
 
     version: str
     models: tuple[ModelReport, ...] = ()
     errors: tuple[Problem, ...] = field(default=())
+    comparison: Comparison | None = None
+    ceilings: Ceilings | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

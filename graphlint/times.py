@@ -74,6 +74,69 @@ class ModelTimes:
         return sum(kernel.seconds for kernel in self.kernels)
 
 
+Clock = Literal["wall", "cpu"]
+"""What a run was timed by: the clock on the wall, or the running thread's time on the processor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A speed-up with its 95 % interval from `low` to `high`: above 1 is faster."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_told_from_one(self) -> bool:
+        """Whether the interval leaves out 1: a difference that can be told."""
+        return not self.low <= 1.0 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedTimes:
+    """One of several models that ran in turn.
+
+    `seconds` is one run from end to end: the median over the rounds of a session, then over the
+    sessions. `spread` is the distance between the fastest and the slowest session, as a part of it.
+    `speed_up` is the first model's time over this one's; None where the first was not measured.
+    """
+
+    seconds: float
+    spread: float
+    speed_up: Ratio | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Models measured in turn, in the order in which they were given.
+
+    `rounds` counts the rounds of all sessions; in each, every model had its turn. `clock` is what
+    all `seconds` are: CPU time where other programs took the processor. `busy_factor` is wall over
+    CPU time; 1 where it can't be told.
+    """
+
+    models: tuple[ComparedTimes | NotMeasured, ...]
+    rounds: int
+    clock: Clock
+    busy_factor: float
+    provider: str
+    threads: int
+    optimization: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the device can do at best, as measured by small probes.
+
+    `how` says what the probes were, in a sentence.
+    """
+
+    bandwidth_bytes_per_second: float
+    multiply_adds_per_second: float
+    how: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
     """Why there are no times. `is_usage`: an option can't be met (a provider, the input data)."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphlint.bindings import Bindings
 from graphlint.config import Settings
 from graphlint.errors import UsageError
 from graphlint.findings import Finding
 from graphlint.results import ModelReport
-from graphlint.times import ModelTimes, NodeTime, NotMeasured
+from graphlint.times import Ceilings, Comparison, ModelTimes, NodeTime, NotMeasured
+
+if TYPE_CHECKING:
+    from graphlint.latency.request import MeasureRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,38 +29,79 @@ class LatencyOptions:
     input_data: Path | None = None
 
 
-def measure(
-    report: ModelReport, settings: Settings, options: LatencyOptions, file: Path | None = None
-) -> ModelReport:
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to measure: its report, its settings, and where its bytes lie if not at its path."""
+
+    report: ModelReport
+    settings: Settings
+    file: Path | None = None
+
+
+def measure(subject: Subject, options: LatencyOptions) -> ModelReport:
     """The report with the times of its model, or with the reason why there are none.
 
     Raises:
         UsageError: an option can't be met: no such provider, input data that do not fit.
     """
     from graphlint.latency.measure import measure as measure_model
-    from graphlint.latency.request import MeasureRequest
 
-    outcome = measure_model(
-        MeasureRequest(
-            path=report.path,
-            file=file,
-            bindings=Bindings.parse(settings.input_shape, settings.dim, strict=False),
-            provider=options.provider,
-            threads=options.threads,
-            optimization=options.optimization,
-            time_budget=options.time_budget,
-            input_data=options.input_data,
-        )
-    )
+    report = subject.report
+    outcome = measure_model(_request(subject, options))
     if isinstance(outcome, NotMeasured):
-        if outcome.is_usage:
-            raise UsageError(
-                f"{report.path}: latency can't be measured as asked",
-                cause=outcome.reason,
-                hint=outcome.hint,
-            )
+        _raise_if_usage(report, outcome)
         return replace(report, not_measured=outcome)
     return with_times(report, outcome)
+
+
+def compare(subjects: Sequence[Subject], options: LatencyOptions) -> Comparison:
+    """The models measured in turn, in `options.time_budget` seconds for all of them.
+
+    Raises:
+        UsageError: an option can't be met: no such provider, input data that do not fit.
+    """
+    from graphlint.latency.compare import compare as compare_models
+
+    comparison = compare_models([_request(subject, options) for subject in subjects])
+    for subject, outcome in zip(subjects, comparison.models, strict=True):
+        if isinstance(outcome, NotMeasured):
+            _raise_if_usage(subject.report, outcome)
+    return comparison
+
+
+def ceilings(options: LatencyOptions, seconds: float) -> Ceilings | None:
+    """The device's ceilings, each from `seconds` of probes; None where they can't be measured."""
+    from graphlint.latency.ceilings import measure_ceilings
+
+    outcome = measure_ceilings(options.provider, options.threads, seconds)
+    return outcome if isinstance(outcome, Ceilings) else None
+
+
+def _request(subject: Subject, options: LatencyOptions) -> MeasureRequest:
+    from graphlint.latency.request import MeasureRequest
+
+    report, settings = subject.report, subject.settings
+    return MeasureRequest(
+        path=report.path,
+        file=subject.file,
+        bindings=Bindings.parse(
+            settings.input_shape, settings.dim, strict=False, batch=report.batch
+        ),
+        provider=options.provider,
+        threads=options.threads,
+        optimization=options.optimization,
+        time_budget=options.time_budget,
+        input_data=options.input_data,
+    )
+
+
+def _raise_if_usage(report: ModelReport, outcome: NotMeasured) -> None:
+    if outcome.is_usage:
+        raise UsageError(
+            f"{report.path}: latency can't be measured as asked",
+            cause=outcome.reason,
+            hint=outcome.hint,
+        )
 
 
 def with_times(report: ModelReport, times: ModelTimes) -> ModelReport:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from graphlint.bindings import Bindings, BoundInputs, bind
+from graphlint.bindings import Bindings, BoundInputs, bind, parse_batches
 from graphlint.errors import ShapeError, UsageError
 from graphlint.graph import TensorType
 from tests.models import Shape, model, view_of
@@ -25,8 +25,10 @@ def bound(
     dims: Sequence[str] = (),
     *,
     strict: bool = True,
+    batch: int | None = None,
 ) -> BoundInputs:
-    return bind(view_of(identity(declared)), Bindings.parse(shapes, dims, strict=strict))
+    bindings = Bindings.parse(shapes, dims, strict=strict, batch=batch)
+    return bind(view_of(identity(declared)), bindings)
 
 
 def shape_of(found: BoundInputs, key: str) -> object:
@@ -200,3 +202,43 @@ def test_only_tensors_have_a_shape() -> None:
     proto.graph.input.append(sequence)
     with pytest.raises(ShapeError, match="is no tensor"):
         bind(view_of(proto), Bindings.parse(["s:1x2"]))
+
+
+def test_batches_keep_their_order() -> None:
+    assert parse_batches("16, 1,4") == (16, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "1,0", "-1", "two", "1,,2", "", ",", "1.5", "1e3", "1,1", "٣", "9" * 12]
+)
+def test_what_is_no_batch_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_batches(text)
+    assert caught.value.message.startswith(f"--batch {text}: ")
+    assert caught.value.cause
+    assert caught.value.hint
+
+
+def test_a_batch_is_set_wherever_it_is_symbolic_and_nothing_is_assumed() -> None:
+    found = bound({"x": ["N", 3, 8], "y": [None, 4], "z": ["N"]}, batch=7)
+    assert [shape_of(found, key) for key in "xyz"] == [(7, 3, 8), (7, 4), (7,)]
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("declared", "options", "message"),
+    [
+        ({"x": [1, 3, 8]}, {}, "the batch is fixed to 1"),
+        ({"x": ["N", 3]}, {"dims": ["N=2"]}, "no batch left to set"),
+        ({"x": ["N", 3]}, {"shapes": ["x:2x3"]}, "no batch left to set"),
+        ({"x": ["N"]}, {}, "no batch to set"),
+        ({"x": ["N", "N"]}, {}, "no batch to set"),
+    ],
+)
+def test_where_there_is_no_batch_to_set_it_is_said_why(
+    declared: dict[str, Shape], options: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(ShapeError, match=message) as caught:
+        bound(declared, options.get("shapes", ()), options.get("dims", ()), batch=4)
+    assert caught.value.cause
+    assert caught.value.hint

@@ -1,15 +1,18 @@
-"""The rules' pages under docs/ are what the rules' docstrings make of them."""
+"""Pages and pictures under docs/ are what the docstrings and the graphs make of them."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_pages_are_up_to_date() -> None:
+@pytest.mark.parametrize("script", ["build_rules.py", "build_units.py"])
+def test_what_is_made_is_up_to_date(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "build_rules.py", "--check"],
+        [sys.executable, ROOT / "docs" / script, "--check"],
         capture_output=True,
         text=True,
         check=False,

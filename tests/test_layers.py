@@ -20,20 +20,24 @@ LAYERS = [
     {"costs"},
     {"regions"},
     {"rule"},
+    {"rewrites"},
     {"registry", "results", "fingerprints"},
     {"config"},
     {"request"},
     {"suppressions"},
     {"engine"},
-    {"isolation", "worker", "report"},
+    {"isolation", "worker"},
     {"latency"},
     {"timing"},
+    {"rewriting"},
+    {"report"},
     {"checking", "terminal", "annotate"},
     {"cli_options"},
+    {"cli_rewrite", "cli_profile"},
     {"api", "cli"},
     {"__init__", "__main__"},
 ]
-PUBLIC_CONTRACTS = {"rule", "graph", "costs", "regions", "findings", "units"}
+PUBLIC_CONTRACTS = frozenset("rule graph costs regions findings units rewrites rewriting".split())
 
 
 def imported(path: Path) -> Iterator[str]:

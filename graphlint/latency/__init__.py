@@ -2,5 +2,9 @@
 
     measure.measure(request.MeasureRequest("model.onnx")) → ModelTimes or NotMeasured
 
-Importing `measure` imports no runtime: that happens in the child process that measures.
+    compare.compare([request.MeasureRequest("a.onnx"), request.MeasureRequest("b.onnx")])
+        → Comparison
+    ceilings.measure_ceilings("cpu", threads=1, seconds=1.0) → Ceilings or NotMeasured
+
+Importing these imports no runtime: that happens in the child process that measures.
 """

@@ -1,4 +1,4 @@
-"""The child process of `graphlint.latency.measure`: one request, one answer."""
+"""The child process of `graphlint.latency.children`: one request, one answer."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from graphlint.isolation import read_frame, write_frame
-from graphlint.latency.measuring import run
-from graphlint.latency.request import StageBegins
+from graphlint.latency import comparing, measuring, probing
+from graphlint.latency.request import ChildRequest, CompareRequest, ProbeRequest, StageBegins
 
 
 def main() -> None:
@@ -25,11 +25,23 @@ def main() -> None:
         target=_end_with_parent, args=(requests, request.folder), daemon=True
     )
     watcher.start()
+
+    def tell(stage: str, subject: int | None = None) -> None:
+        write_frame(answers, StageBegins(stage, subject))
+
     try:
-        write_frame(answers, run(request, lambda name: write_frame(answers, StageBegins(name))))
+        write_frame(answers, _answer(request, tell))
     except OSError:  # the parent is gone
         _vanish(request.folder)
     os._exit(0)  # a runtime's threads and destructors have hung and crashed before
+
+
+def _answer(request: ChildRequest, tell: comparing.StageOf) -> object:
+    if isinstance(request, CompareRequest):
+        return comparing.run(request, tell)
+    if isinstance(request, ProbeRequest):
+        return probing.run(request, tell)
+    return measuring.run(request, tell)
 
 
 def _end_with_parent(requests: IO[bytes], folder: Path | None) -> None:

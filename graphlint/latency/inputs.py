@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from graphlint.graph import ABSENT, GraphView, Node, TensorType
 from graphlint.latency.session import LatencyError, LatencyUsageError
@@ -115,10 +116,14 @@ def make(view: GraphView) -> Feed:
     Raises:
         LatencyError: an input is no tensor, or its shape or type is not known.
     """
+    return {key: _make_one(view, key, _generator(key)) for key in view.inputs}
+
+
+def _generator(key: str) -> np.random.Generator:
+    """One for every name: models that are compared get the same data for the same input."""
     import numpy as np
 
-    generator = np.random.default_rng(SEED)
-    return {key: _make_one(view, key, generator) for key in view.inputs}
+    return np.random.default_rng([SEED, crc32(key.encode("utf-8", "surrogatepass"))])
 
 
 def _make_one(view: GraphView, key: str, generator: np.random.Generator) -> Array:

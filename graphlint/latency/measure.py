@@ -1,62 +1,30 @@
-"""Measuring in a process of its own: whatever becomes of the runtime, the caller gets a value.
-
-Runtimes crash, hang, refuse and run out of memory on models that they do not know. The child tells
-every stage that it enters; a stage that takes too long, or a process whose resident memory grows
-past the limit, is ended. Memory is watched from outside, since a limit on the address space breaks
-CUDA. Temporary files lie in one folder, which is gone at the end, Ctrl-C included.
-"""
+"""Measuring a model in a process of its own (`children`), and its nodes on a device."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from statistics import median
-from types import TracebackType
-from typing import Any, Self
 
-from graphlint.isolation import read_frame, write_frame
-from graphlint.latency.request import STAGES, MeasureRequest, PlainTimes, StageBegins
+from graphlint.latency.children import (
+    DEFAULT_LIMITS,
+    HINT,
+    NO_RUNTIME,
+    Child,
+    Limits,
+    scratch_folder,
+)
+from graphlint.latency.request import MeasureRequest, PlainTimes
 from graphlint.latency.session import DEVICE_PROVIDERS, is_installed
 from graphlint.times import Kernel, ModelTimes, NodeTime, NotMeasured
 
-STAGE_SECONDS = 60.0
-"""How long a stage may take: making a session, or one run of the model."""
 
-_POLL_SECONDS = 0.05
-_HINT = "the rest of the report does not depend on it"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a child may take: seconds a stage, and bytes of resident memory."""
-
-    stage_seconds: float = STAGE_SECONDS
-    memory_bytes: int | None = None
-
-    def memory(self) -> int:
-        """The limit in bytes: three quarters of the machine's memory unless it is given."""
-        if self.memory_bytes is not None:
-            return self.memory_bytes
-        return _physical_bytes() * 3 // 4
-
-
-def measure(request: MeasureRequest, limits: Limits = Limits()) -> ModelTimes | NotMeasured:
+def measure(request: MeasureRequest, limits: Limits = DEFAULT_LIMITS) -> ModelTimes | NotMeasured:
     """The times of a model, or why there are none; never raises for what a model does."""
     if not is_installed():
-        return NotMeasured(
-            "no runtime is installed",
-            "install the extra `gpu` (or `cpu`) of onnx-graphlint to measure latency",
-        )
-    with tempfile.TemporaryDirectory(prefix="graphlint-", ignore_cleanup_errors=True) as folder:
-        placed = replace(request, folder=Path(folder))
+        return NO_RUNTIME
+    with scratch_folder() as folder:
+        placed = replace(request, folder=folder)
         if request.provider not in DEVICE_PROVIDERS:
             return _times(_ask(placed, limits, {}))
         # Half of the time for runs that nothing slows down: the profiled ones wait at every launch.
@@ -98,121 +66,9 @@ def _scaled_kernel(kernel: Kernel, factor: float) -> Kernel:
 def _times(answer: object) -> ModelTimes | NotMeasured:
     if isinstance(answer, (ModelTimes, NotMeasured)):
         return answer
-    return NotMeasured("the measuring process gave no times", _HINT)
+    return NotMeasured("the measuring process gave no times", HINT)
 
 
 def _ask(request: MeasureRequest, limits: Limits, environment: Mapping[str, str]) -> object:
-    with _Child(limits, environment) as child:
+    with Child(limits, environment) as child:
         return child.ask(request)
-
-
-class _Child:
-    """A process that measures one model; it ends with the `with` block, whatever it is doing."""
-
-    def __init__(self, limits: Limits, environment: Mapping[str, str]) -> None:
-        self._limits = limits
-        # -P: a file called onnx.py beside the models must not be imported.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "graphlint.latency.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1", **environment},
-        )
-        self._stage = "start"
-        self._stage_ends = time.monotonic() + limits.stage_seconds
-        self._ended_for = ""
-        self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._watcher.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._done.set()
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-
-    def ask(self, request: MeasureRequest) -> object:
-        """The child's answer, or what became of it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            write_frame(self._process.stdin, request)
-            answer: Any = read_frame(self._process.stdout)
-            while isinstance(answer, StageBegins):
-                self._stage = answer.name
-                self._stage_ends = time.monotonic() + self._limits.stage_seconds
-                answer = read_frame(self._process.stdout)
-        except (EOFError, OSError):
-            return self._last_words()
-        return answer
-
-    def _watch(self) -> None:
-        """End the child when a stage takes too long or its memory grows too large."""
-        most = self._limits.memory()
-        while not self._done.wait(_POLL_SECONDS):
-            if time.monotonic() > self._stage_ends:
-                self._ended_for = f"took longer than {self._limits.stage_seconds:g} s"
-            elif resident_bytes(self._process.pid) > most:
-                self._ended_for = f"took more than {most / 2**30:.1f} GiB of memory"
-            if self._ended_for:
-                self._process.kill()
-                return
-
-    def _last_words(self) -> NotMeasured:
-        code = self._process.wait()
-        stage = STAGES.get(self._stage, self._stage)
-        if self._ended_for:
-            hint = "give smaller shapes with --input-shape or --dim"
-            return NotMeasured(f"{stage} {self._ended_for}, and was stopped", hint)
-        if code < 0:
-            return NotMeasured(
-                f"the runtime crashed ({_signal(-code)}) while {_doing(stage)}", _HINT
-            )
-        return NotMeasured(
-            f"the measuring process ended early (exit code {code}) while {_doing(stage)}", _HINT
-        )
-
-
-def _doing(stage: str) -> str:
-    return "in " + stage if stage.startswith("a ") else stage
-
-
-def _signal(number: int) -> str:
-    try:
-        return f"signal {number}, {signal.Signals(number).name}"
-    except ValueError:
-        return f"signal {number}"
-
-
-def resident_bytes(pid: int) -> int:
-    """The resident memory of a process; 0 where it can't be told."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        pass
-    if sys.platform != "darwin":
-        return 0
-    done = subprocess.run(
-        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    text = done.stdout.strip()
-    return int(text) * 1024 if text.isdigit() else 0
-
-
-def _physical_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 16 << 30

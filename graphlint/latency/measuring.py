@@ -34,12 +34,16 @@ def run(request: MeasureRequest, stage: Stage) -> ModelTimes | PlainTimes | NotM
     """Measure one model; what is refused is a value."""
     try:
         return _run(request, stage)
-    except LatencyError as error:
-        return NotMeasured(str(error), error.hint, error.is_usage)
-    except GraphlintError as error:
-        return NotMeasured(str(error), error.hint)
-    except MemoryError:
+    except (GraphlintError, MemoryError) as error:
+        return refusal(error)
+
+
+def refusal(error: GraphlintError | MemoryError) -> NotMeasured:
+    """What became of a model that can't be measured."""
+    if isinstance(error, MemoryError):
         return NotMeasured("out of memory", "give smaller shapes, or more memory")
+    is_usage = isinstance(error, LatencyError) and error.is_usage
+    return NotMeasured(str(error), error.hint, is_usage)
 
 
 def _run(request: MeasureRequest, stage: Stage) -> ModelTimes | PlainTimes:
@@ -49,7 +53,7 @@ def _run(request: MeasureRequest, stage: Stage) -> ModelTimes | PlainTimes:
     resolve_provider(setup.provider)
     stage("read")
     model = load(request.path, file=request.file)
-    view, feed = _view_and_feed(request, model)
+    view, feed = view_and_feed(request, model)
     if request.plain_only:
         plain = measure_plain(model.file, feed, setup, request.time_budget, stage)
         return PlainTimes(plain)
@@ -104,7 +108,7 @@ def _result(
     )
 
 
-def _view_and_feed(request: MeasureRequest, model: Model) -> tuple[GraphView, Feed]:
+def view_and_feed(request: MeasureRequest, model: Model) -> tuple[GraphView, Feed]:
     """The view with the shapes that the model is run with, and what it is fed."""
     view = build(model)
     bindings = request.bindings

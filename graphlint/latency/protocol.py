@@ -30,8 +30,9 @@ SESSIONS = 3
 WARM_UP = 3
 MAX_RUNS = 200
 MIN_RUNS = 5
+BUSY = 1.15
+"""From this busy factor on, other programs are said to take the processor."""
 _BODY_REPEATS = 50  # how often a body is taken to run, where its events are counted ahead
-_BUSY = 1.15
 
 Stage = Callable[[str], None]
 """Told what begins next: a limit on time starts anew."""
@@ -79,7 +80,7 @@ def measure_plain(
         session = open_session(path, setup)
         deadline = start + budget * (count + 1) / SESSIONS
         run = bound_run(session, feed, setup.provider)
-        runs = [_timed(run)[0] for _ in _rounds(deadline, MAX_RUNS, stage)]
+        runs = [timed(run)[0] for _ in rounds(deadline, MAX_RUNS, stage)]
         figures.append(median(runs[WARM_UP:]))
     return tuple(figures)
 
@@ -128,11 +129,11 @@ def _one_session(
     stage("run")
     constant = floor.seconds()
     wall, cpu = [], []
-    for _ in _rounds(deadline, most, stage):
-        seconds = _timed(partial(plain.run, None, feed))
+    for _ in rounds(deadline, most, stage):
+        seconds = timed(partial(plain.run, None, feed))
         wall.append(seconds[0])
         cpu.append(seconds[1])
-        _timed(partial(profiled.run, None, feed))
+        timed(partial(profiled.run, None, feed))
     stage("profile")
     file = Path(profiled.end_profiling())
     del plain, profiled
@@ -152,17 +153,23 @@ def _one_session(
     )
 
 
-def _rounds(deadline: float, most: int, stage: Stage) -> Iterator[int]:
-    """Warm-up rounds, then counted ones until the deadline; at least `MIN_RUNS`, `most` at most."""
+def rounds(deadline: float, most: int, stage: Stage) -> Iterator[int]:
+    """Warm-up rounds, then counted ones until the deadline; at least `MIN_RUNS`, `most` at most.
+
+    The first rounds are told as stages, and of the others one a second.
+    """
+    told = time.perf_counter()
     for count in range(WARM_UP + most):
-        if count >= WARM_UP + MIN_RUNS and time.perf_counter() > deadline:
+        now = time.perf_counter()
+        if count >= WARM_UP + MIN_RUNS and now > deadline:
             return
-        if count <= WARM_UP + MIN_RUNS:
+        if count <= WARM_UP + MIN_RUNS or now > told + 1:
+            told = now
             stage("run")
         yield count
 
 
-def _timed(run: Callable[[], object]) -> tuple[float, float]:
+def timed(run: Callable[[], object]) -> tuple[float, float]:
     """Wall and CPU seconds of one run.
 
     Raises:
@@ -206,5 +213,5 @@ def _notes(timings: Timings, setup: Setup, budget: float, took: float) -> Iterat
         yield f"few runs ({runs} a session): times are minima; a larger time budget steadies them"
     if any(session.is_full for session in timings.sessions):
         yield "the runtime's profile was full: the last runs are missing from it"
-    if setup.threads == 1 and timings.busy_factor > _BUSY:
+    if setup.threads == 1 and timings.busy_factor > BUSY:
         yield f"the machine is busy: a run takes {timings.busy_factor:.2f} times its CPU time"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphlint.bindings import Bindings
+from graphlint.times import NotMeasured
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,42 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """Models to measure in turn, `models` and answer in the same order.
+
+    `lost` holds those that are to be left out, by their place, with what became of them before.
+    `time_budget` is in seconds, for all of them; all other options are the models' own, of which
+    provider, threads and optimisation are the same.
+    """
+
+    models: tuple[MeasureRequest, ...]
+    time_budget: float
+    folder: Path
+    lost: Mapping[int, NotMeasured] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """The device's ceilings, each in so many seconds, sessions included."""
+
+    provider: str
+    threads: int
+    seconds: float
+    folder: Path
+
+
+ChildRequest = MeasureRequest | CompareRequest | ProbeRequest
+
+
+@dataclass(frozen=True, slots=True)
 class StageBegins:
-    """A child's message: what begins; the time that it may take starts anew."""
+    """A child's message: what begins; the time that it may take starts anew.
+
+    `subject` is the place of the model that it is about, where several are measured.
+    """
 
     name: str
+    subject: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +87,6 @@ STAGES: Mapping[str, str] = {
     "open": "making a session",
     "run": "a run of the model",
     "profile": "reading the profile",
+    "probe": "a probe of the device",
 }
 """What each stage is, as the subject of a sentence."""

@@ -9,7 +9,7 @@ from graphlint.report.nodes import node_table
 from graphlint.report.places import summarise
 from graphlint.report.text import Style, columns, problem_lines, safe
 from graphlint.results import ModelReport, Report, Totals
-from graphlint.times import ModelTimes
+from graphlint.times import Comparison, ModelTimes
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
 _MAX_REASONS = 3
@@ -71,9 +71,13 @@ def _facts(model: ModelReport, totals: Totals, style: Style) -> str:
 
 def latency(times: ModelTimes) -> str:
     """`6.43 ms (CPU, 1 thread, ONNX Runtime all)`: one run, and how it was taken."""
+    return f"{format_seconds(times.wall_seconds)} ({device(times)})"
+
+
+def device(times: ModelTimes | Comparison) -> str:
+    """`CPU, 1 thread, ONNX Runtime all`: what times were taken on."""
     provider = times.provider.upper()
-    how = f"{provider}, {_count(times.threads, 'thread')}, ONNX Runtime {times.optimization}"
-    return f"{format_seconds(times.wall_seconds)} ({how})"
+    return f"{provider}, {_count(times.threads, 'thread')}, ONNX Runtime {times.optimization}"
 
 
 def _remarks(model: ModelReport, totals: Totals, style: Style) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from graphlint.findings import Finding
 from graphlint.problem import Problem
 from graphlint.results import ModelReport, NodeReport, Report, Totals
-from graphlint.times import ModelTimes
+from graphlint.times import ComparedTimes, Comparison, ModelTimes, NotMeasured
 
 SCHEMA = 1
 
@@ -21,16 +21,48 @@ def render(report: Report) -> str:
 
 def document(report: Report) -> dict[str, Any]:
     """The report as JSON values: bytes and counts are integers, unknown is null."""
-    return {
+    value: dict[str, Any] = {
         "schema": SCHEMA,
         "version": report.version,
         "models": [_model(model) for model in report.models],
         "errors": [_problem(problem) for problem in report.errors],
     }
+    if report.comparison is not None:
+        value["comparison"] = _comparison(report.comparison)
+    return value
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    """The models measured in turn, in the order of `models`."""
+    return {
+        "models": [_compared(outcome) for outcome in comparison.models],
+        "rounds": comparison.rounds,
+        "clock": comparison.clock,
+        "busy_factor": comparison.busy_factor,
+        "provider": comparison.provider,
+        "threads": comparison.threads,
+        "optimization": comparison.optimization,
+        "notes": list(comparison.notes),
+    }
+
+
+def _compared(outcome: ComparedTimes | NotMeasured) -> dict[str, Any]:
+    if isinstance(outcome, NotMeasured):
+        return {"not_measured": outcome.reason, "hint": outcome.hint}
+    ratio = outcome.speed_up
+    return {
+        "seconds": outcome.seconds,
+        "spread": outcome.spread,
+        "speed_up": None
+        if ratio is None
+        else {"value": ratio.value, "low": ratio.low, "high": ratio.high},
+    }
 
 
 def _model(model: ModelReport) -> dict[str, Any]:
     value: dict[str, Any] = {"path": model.path}
+    if model.batch is not None:
+        value["batch"] = model.batch
     if model.totals is not None:
         value |= {
             "opset": model.opset,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from graphlint.costs.totals import add
 from graphlint.report.text import Style, columns, safe
-from graphlint.results import NodeReport, Totals
+from graphlint.results import ModelReport, NodeReport, Totals
 from graphlint.times import ModelTimes
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
@@ -62,6 +62,35 @@ def rows(nodes: Sequence[NodeReport], by: Grouping) -> list[Row]:
             -row.memory_access_bytes,
             -row.multiply_adds,
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The rows of several models under one label; None where a model has none."""
+
+    label: str
+    detail: str
+    rows: tuple[Row | None, ...]
+
+
+def across(models: Sequence[ModelReport], by: Grouping) -> list[Across]:
+    """The rows of all models side by side, in the order in which the dearest would stand."""
+    tables = [{row.label: row for row in rows(model.nodes, by)} for model in models]
+    found = []
+    for label in dict.fromkeys(label for table in tables for label in table):
+        side_by_side = tuple(table.get(label) for table in tables)
+        details = dict.fromkeys(row.detail for row in side_by_side if row is not None)
+        found.append(Across(label, " / ".join(details), side_by_side))
+    return sorted(found, key=_dearest)
+
+
+def _dearest(group: Across) -> tuple[float, int, int]:
+    known = [row for row in group.rows if row is not None]
+    return (
+        -max(row.seconds or 0.0 for row in known),
+        -max(row.memory_access_bytes for row in known),
+        -max(row.multiply_adds for row in known),
     )
 
 

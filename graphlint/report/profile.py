@@ -1,17 +1,18 @@
-"""The formats of `graphlint profile`: table, JSON, CSV, Markdown."""
+"""The formats of `graphlint profile`: table, JSON, CSV, Markdown, HTML."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from graphlint.report import full
 from graphlint.report.json import document
 from graphlint.report.nodes import Grouping, Row, rows, table_lines, uncosted_lines
-from graphlint.report.text import Style, safe
+from graphlint.report.sheet import markdown_line
+from graphlint.report.text import Style, csv_cell, markdown_text
 from graphlint.results import ModelReport, Report, Totals
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
@@ -49,9 +50,9 @@ def as_csv(report: Report, by: Grouping, top: int, style: Style) -> str:
     for model, totals in _readable(report):
         table = rows(model.nodes, by)
         for row in table[:top] if top else table:
-            values = {by: _cell(row.label), **_values(row, totals)}
+            values = {by: csv_cell(row.label), **_values(row, totals)}
             del values["label"]
-            values["detail"] = _cell(row.detail)
+            values["detail"] = csv_cell(row.detail)
             if writer is None:
                 writer = csv.DictWriter(stream, list(values), lineterminator="\n")
                 writer.writeheader()
@@ -65,7 +66,7 @@ def as_markdown(report: Report, by: Grouping, top: int, style: Style) -> str:
     for model, totals in _readable(report):
         table = rows(model.nodes, by)
         facts = [
-            f"**{_markdown(model.path)}**: {format_count(totals.multiply_adds)} multiply-adds",
+            f"**{markdown_text(model.path)}**: {format_count(totals.multiply_adds)} multiply-adds",
             f"{format_bytes(totals.memory_access_bytes)} memory access",
             f"{format_count(totals.parameters)} parameters",
             *((full.latency(model.times),) if model.times is not None else ()),
@@ -73,13 +74,29 @@ def as_markdown(report: Report, by: Grouping, top: int, style: Style) -> str:
         timed = ("time",) if model.times is not None else ()
         head = (by, "", "nodes", *timed, *_MARKDOWN_HEAD)
         lines += [", ".join(facts), ""]
-        lines += [_line(head), _line(("---", "---", *["---:"] * (len(head) - 2)))]
+        lines += [markdown_line(head), markdown_line(("---", "---", *["---:"] * (len(head) - 2)))]
         for row in table[:top] if top else table:
             time = (_markdown_time(row),) if timed else ()
-            lead = (_markdown(row.label), _markdown(row.detail), str(row.nodes))
-            lines.append(_line((*lead, *time, *_markdown_cells(row, totals))))
+            lead = (markdown_text(row.label), markdown_text(row.detail), str(row.nodes))
+            lines.append(markdown_line((*lead, *time, *_markdown_cells(row, totals))))
     return "\n".join(lines) + "\n"
 
+
+def as_html(report: Report, by: Grouping, top: int, style: Style) -> str:
+    """A page, with every node in it."""
+    from graphlint.report import html
+
+    return html.render(report, report.ceilings)
+
+
+FORMATS = {
+    "table": as_table,
+    "json": as_json,
+    "csv": as_csv,
+    "markdown": as_markdown,
+    "html": as_html,
+}
+"""Reporters by the names of their formats."""
 
 _MARKDOWN_HEAD = ("memory access", "of total", "multiply-adds", "of total", "parameters")
 
@@ -118,22 +135,6 @@ def _values(row: Row, totals: Totals) -> dict[str, Any]:
 
 def _share(part: int, whole: int) -> float | None:
     return round(part / whole, 6) if whole else None
-
-
-def _cell(text: str) -> str:
-    """A name as a cell: harmless to a terminal, and no formula to a spreadsheet."""
-    text = safe(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _markdown(text: str) -> str:
-    """A name as Markdown text: nothing in it is markup."""
-    escaped = safe(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "\\`*_[]|#~$@" else char for char in escaped)
 
 
 def _markdown_cells(row: Row, totals: Totals) -> tuple[str, ...]:

@@ -12,7 +12,17 @@ MAX_NAME = 160
 """Names longer than this are cut in the middle; a model may hold one of a megabyte."""
 
 _ASCII = str.maketrans(
-    {"·": "-", "×": "x", "→": ">", "−": "-", "…": "...", "√": "sqrt ", "²": "^2", "≥": ">="}
+    {
+        "·": "-",
+        "×": "x",
+        "→": ">",
+        "−": "-",
+        "–": "-",
+        "…": "...",
+        "√": "sqrt ",
+        "²": "^2",
+        "≥": ">=",
+    }
 )
 
 
@@ -28,6 +38,18 @@ def safe(text: str, limit: int = MAX_NAME) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if _is_harmless(char) else _escape(char) for char in text)
+
+
+def markdown_text(text: str, limit: int = MAX_NAME) -> str:
+    """A name as Markdown text: nothing in it is markup."""
+    escaped = safe(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{char}" if char in "\\`*_[]|#~$@" else char for char in escaped)
+
+
+def csv_cell(text: str) -> str:
+    """A name as a cell: harmless to a terminal, and no formula to a spreadsheet."""
+    text = safe(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _is_harmless(char: str) -> bool:

@@ -19,7 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 from graphlint.bindings import Bindings
 from graphlint.graph import TensorType
 from graphlint.graph_builder import build
-from graphlint.latency.measure import Limits, measure
+from graphlint.latency.children import Limits
+from graphlint.latency.measure import measure
 from graphlint.latency.request import MeasureRequest
 from graphlint.model import load
 from graphlint.times import ModelTimes, NotMeasured

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from graphlint.problem import Problem
-from graphlint.report.html import Ceilings, render
+from graphlint.report.html import render
 from graphlint.report.html.markup import data
 from graphlint.report.html.scales import covering
 from graphlint.report.html.strip import blocks
 from graphlint.results import ModelReport, Report
-from graphlint.times import NotMeasured
+from graphlint.times import Ceilings, NotMeasured
 from tests.report import measured
 
 NASTY = "</script><script>boom()</script><img src=x onerror=boom()>\"'&\u202e\u2028\x1b[31m"

@@ -8,27 +8,30 @@ from hashlib import sha256
 from importlib.resources import files
 
 from graphlint.report.html.markup import data, text
-from graphlint.report.html.roofline import Ceilings, roofline
+from graphlint.report.html.roofline import roofline
 from graphlint.report.html.rules import rules
 from graphlint.report.html.shares import shares
+from graphlint.report.html.sheets import summary_article
 from graphlint.report.html.strip import Block, blocks, strip
 from graphlint.report.html.summary import file_name, header, problem_markup
 from graphlint.report.html.table import payload, table
+from graphlint.report.sheet import Summary
 from graphlint.results import ModelReport, Report
+from graphlint.times import Ceilings
 
 _SCRIPTS = ("errors.js", "table.js", "page.js")
 
 
-def render(report: Report, ceilings: Ceilings | None = None) -> str:
+def render(report: Report, ceilings: Ceilings | None = None, summary: Summary | None = None) -> str:
     """The report as one HTML file that loads nothing.
 
     Models should have their nodes, with regions, and their findings. `ceilings` are drawn into the
-    rooflines of the models that were measured.
+    rooflines of the models that were measured. `summary` stands above the models.
     """
-    return "\n".join(_document(report, ceilings)) + "\n"
+    return "\n".join(_document(report, ceilings, summary)) + "\n"
 
 
-def _document(report: Report, ceilings: Ceilings | None) -> Iterator[str]:
+def _document(report: Report, ceilings: Ceilings | None, summary: Summary | None) -> Iterator[str]:
     script = "".join(_asset(name) for name in _SCRIPTS)
     yield "<!doctype html>"
     yield '<html lang="en">'
@@ -43,10 +46,12 @@ def _document(report: Report, ceilings: Ceilings | None) -> Iterator[str]:
     yield f"<style>\n{_asset('page.css')}</style>"
     yield "</head>"
     yield "<body>"
-    yield from _top(report)
+    yield from _top(report, summary)
     yield '<main id="main" tabindex="-1">'
     for problem in report.errors:
         yield problem_markup(problem)
+    if summary is not None:
+        yield from summary_article(summary)
     payloads = []
     for number, model in enumerate(report.models):
         drawn = blocks(model.nodes)
@@ -75,10 +80,12 @@ def _title(report: Report) -> str:
     return f"{text(names, 120)} · graphlint profile" if names else "graphlint profile"
 
 
-def _top(report: Report) -> Iterator[str]:
+def _top(report: Report, summary: Summary | None) -> Iterator[str]:
     yield '<a class="skip" href="#main">Skip to the report</a>'
     yield '<nav class="top" aria-label="Parts of the report">'
     yield '<div class="parts">'
+    if summary is not None:
+        yield f'<a class="name" href="#summary">{text(summary.title)}</a>'
     for number, model in enumerate(report.models):
         if len(report.models) > 1:
             yield f'<a class="name" href="#m{number}">{text(file_name(model.path), 40)}</a>'

@@ -10,6 +10,7 @@ from graphlint.report.html.markup import count, section, text
 from graphlint.report.html.measures import category_class, format_part
 from graphlint.report.html.scales import LogScale, covering
 from graphlint.results import ModelReport, NodeReport
+from graphlint.times import Ceilings
 from graphlint.units import format_count, format_seconds
 
 WIDTH, HEIGHT = 920, 430
@@ -17,14 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 20, 18, 48
 _MOST_POINTS = 600
 _LABELLED = 6
 _ROOM = 20.0  # between two labels
-
-
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What the device can do at best, as measured by small probes."""
-
-    bandwidth_bytes_per_second: float
-    multiply_adds_per_second: float
+_NAME_WIDTH = 70.0  # of the bandwidth's label
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +88,11 @@ def _lead(model: ModelReport, found: Sequence[Point], ceilings: Ceilings | None)
         lead += f" Of {count(len(found), 'node')}, the {_MOST_POINTS} that take the most are drawn."
     if ceilings is None:
         return lead + " This device’s ceilings were not measured, so none are drawn."
-    return lead + (
-        " The line is the device’s measured ceiling; what stays in its caches may lie above it."
+    lead += (
+        " The line is the device’s measured ceiling; what stays in its caches, and estimates, may "
+        "lie above it."
     )
+    return f"{lead} It was measured: {text(ceilings.how, 400)}." if ceilings.how else lead
 
 
 def _scales(shown: Sequence[Point], ceilings: Ceilings | None) -> tuple[LogScale, LogScale]:
@@ -151,10 +147,12 @@ def _ceiling_names(ceilings: Ceilings, x: LogScale, y: LogScale) -> Iterator[str
         )
     if start < ridge:
         middle = math.sqrt(start * min(ridge, x.high))
+        at, height, anchor = x(middle) - 8, y(bandwidth * middle) - 4, "end"
+        if at - _LEFT < _NAME_WIDTH:  # no room on the left: below the line
+            at, height, anchor = x(middle) + 10, height + 22, "start"
         yield (
-            f'<text class="ceiling-name" x="{x(middle) - 8:.1f}" '
-            f'y="{y(bandwidth * middle) - 4:.1f}" '
-            f'text-anchor="end">{format_count(round(bandwidth))}B/s</text>'
+            f'<text class="ceiling-name" x="{at:.1f}" y="{height:.1f}" '
+            f'text-anchor="{anchor}">{format_count(round(bandwidth))}B/s</text>'
         )
 
 

@@ -1,0 +1,1 @@
+"""Rewriting: from a model and a `graphlint.rewrites.Rewrite` to a verified, saved model."""
