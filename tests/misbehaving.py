@@ -9,7 +9,7 @@ from pathlib import Path
 _TRAP = """
 import sys
 
-if "graphlint.worker" in sys.orig_argv:
+if "{child}" in sys.orig_argv:
     import os
     import signal
     import time
@@ -33,10 +33,12 @@ DEEDS = {
 }
 
 
-def folder_for(parent: Path, deed: str, module: str, function: str) -> Path:
+def folder_for(
+    parent: Path, deed: str, module: str, function: str, child: str = "graphlint.worker"
+) -> Path:
     """A folder for PYTHONPATH whose children do `deed` when `function` of `module` is called."""
     folder = parent / f"trap-{deed}-{function}"
     folder.mkdir()
-    text = _TRAP.format(module=module, function=function, deed=DEEDS[deed])
+    text = _TRAP.format(child=child, module=module, function=function, deed=DEEDS[deed])
     (folder / "sitecustomize.py").write_text(text, encoding="utf-8")
     return folder

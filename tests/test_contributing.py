@@ -1,9 +1,10 @@
-"""The rule of CONTRIBUTING.md, made as it says, installed, and run."""
+"""The rule and the rewrite of CONTRIBUTING.md, made as it says, installed, and run."""
 
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import onnx
@@ -15,21 +16,30 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder into which the pack of CONTRIBUTING.md was installed."""
-    folder = tmp_path_factory.mktemp("pack")
+    """The folder into which the packs of CONTRIBUTING.md were installed."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     files = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert [name for name, _ in files] == ["pyproject.toml", "graphlint_large_kernels.py"]
-    for name, content in files:
+    (project, description), *modules = files
+    assert project == "pyproject.toml"
+    assert [name for name, _ in modules] == [
+        "graphlint_large_kernels.py",
+        "graphlint_repeated_relu.py",
+    ]
+    target = tmp_path_factory.mktemp("site")
+    for name, content in modules:
+        folder = tmp_path_factory.mktemp("pack")
+        module = name.removesuffix(".py")
+        own = description.replace("graphlint_large_kernels", module)
+        own = own.replace("graphlint-large-kernels", module.replace("_", "-"))
+        (folder / project).write_text(own, encoding="utf-8")
         (folder / name).write_text(content, encoding="utf-8")
-    target = folder / "site"
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation"),
-            *("--no-deps", "--no-index", "--target", target, folder),
-        ],
-        check=True,
-    )
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation"),
+                *("--no-deps", "--no-index", "--target", target, folder),
+            ],
+            check=True,
+        )
     return target
 
 
@@ -107,3 +117,55 @@ def test_a_pack_that_cannot_be_imported_is_named(installed: Path, tmp_path: Path
     assert "graphlint-large-kernels 0.1.0" in done.stderr
     assert "no_such_module" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def relus(path: Path) -> Path:
+    """Three Relus in a row, and two whose first is an output too."""
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [
+            helper.make_node("Relu", [source], [result], name=result)
+            for source, result in zip("xabxe", "abcef", strict=True)
+        ],
+        "example",
+        [info("x", TensorProto.FLOAT, [4])],
+        [info(name, TensorProto.FLOAT, [4]) for name in "cef"],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    return path
+
+
+@pytest.mark.skipif(find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+def test_the_rewrite_is_listed_run_and_verified(installed: Path, tmp_path: Path) -> None:
+    assert "repeated-relu" in graphlint(installed, "rule").stdout
+    out = tmp_path / "out.onnx"
+    done = graphlint(
+        installed, "rewrite", relus(tmp_path / "in.onnx"), "-o", out, "--rewrite", "repeated-relu"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "exact: the model computes what it did" in done.stdout
+    assert "somebody else reads what stands before it" in done.stdout
+    assert [node.op_type for node in onnx.load(out).graph.node] == ["Relu"] * 4
+
+
+def test_a_rewrite_that_is_not_exact_is_caught(installed: Path, tmp_path: Path) -> None:
+    module = installed / "graphlint_repeated_relu.py"
+    original = module.read_text(encoding="utf-8")
+    wrong = original.replace("first.outputs.clear()", 'first.outputs.clear(); second.op = "Neg"')
+    module.write_text(wrong, encoding="utf-8")
+    out = tmp_path / "out.onnx"
+    try:
+        done = graphlint(
+            installed,
+            "rewrite",
+            relus(tmp_path / "i.onnx"),
+            "-o",
+            out,
+            "--rewrite",
+            "repeated-relu",
+        )
+    finally:
+        module.write_text(original, encoding="utf-8")
+    assert done.returncode == 2
+    assert "computes something else" in done.stderr
+    assert not out.exists()

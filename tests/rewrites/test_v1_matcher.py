@@ -21,7 +21,7 @@ from graphlint.bindings import Bindings
 from graphlint.rewrites import Matches, Subject
 from graphlint.rewriting.subject import read
 from graphlint_rules.rewrites.networks import Network, find_network, paper_scale
-from graphlint_rules.rewrites.units import V1Unit
+from graphlint_rules.rewrites.units import Activation, V1Unit
 from graphlint_rules.rewrites.v1_matcher import match_v1_units
 from tests.rewrites.v1_builder import SIZE, Builder, Form
 from tests.rewrites.v1_forms import model, sweep, unit, unit_model
@@ -226,3 +226,12 @@ def test_node_order_is_irrelevant(
         other.pool_first,
     )
     np.testing.assert_array_equal(one.last.weight, other.last.weight)
+
+
+def test_attributes_left_out_are_said(subject_of: SubjectOf) -> None:
+    proto = unit_model(Form(activation="LeakyRelu"))
+    for node in proto.graph.node:
+        if node.op_type == "LeakyRelu":
+            del node.attribute[:]
+    found = the_unit(match_v1_units(subject_of(proto)))
+    assert found.activation == Activation("LeakyRelu", (("alpha", 0.01),))

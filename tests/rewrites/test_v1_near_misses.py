@@ -84,6 +84,16 @@ def strided_pointwise() -> ModelProto:
     return altered(Form(stride=2, shuffle="gather"), change)
 
 
+def negative_variance() -> ModelProto:
+    """A BatchNormalization that makes no numbers."""
+
+    def change(b: Builder) -> None:
+        variance = b.initializer(np.full(8, -1, np.float32))
+        nth(b, "BatchNormalization", 0).input[4] = variance
+
+    return altered(Form(norm="kept"), change)
+
+
 def shared_weights() -> ModelProto:
     """Two units, whose first convolutions have one weight."""
     b = Builder(Form())
@@ -288,6 +298,10 @@ NEAR_MISSES: dict[str, tuple[Callable[[], ModelProto], str]] = {
     "activation that opset 13 has no name for": (
         lambda: unit_model(Form(activation="spelt HardSwish", opset=13)),
         "its Mul #2(Mul) is no activation that units are known with",
+    ),
+    "a variance below zero": (
+        negative_variance,
+        "the weights of its Conv #0(Conv) depend on the input, or are no numbers",
     ),
     "shared weights": (shared_weights, "shares its weights with Conv"),
     "shared through Identity": (shared_through_identity, "shares its weights with Identity"),

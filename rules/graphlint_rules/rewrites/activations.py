@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,12 @@ from graphlint.rewrites import Subject
 from graphlint_rules.operators import ACTIVATIONS, POINTWISE
 from graphlint_rules.rewrites.units import Activation, Array
 
-_SETTINGS = {"Relu": (), "LeakyRelu": ("alpha",), "HardSwish": ()}
+# Their attributes, with what the operator's definition says where they are left out.
+_SETTINGS: Mapping[str, Mapping[str, float]] = {
+    "Relu": {},
+    "LeakyRelu": {"alpha": 0.01},
+    "HardSwish": {},
+}
 _UNBOUNDED = 3e38
 _LONGEST_GATE = 4  # x + 3, clipped, divided by 6, times x
 _HARD_SWISH_SINCE = 14
@@ -61,9 +67,10 @@ def read_activation(subject: Subject, found: Activating, axis: int) -> Activatio
     if len(found.nodes) > 1:
         return _hard_swish(subject, found)
     if node.op in _SETTINGS:
-        given = ((name, node.attribute(name)) for name in _SETTINGS[node.op])
-        set_ = tuple((name, value) for name, value in given if value is not None)
-        return Activation(node.op, set_)
+        given = _SETTINGS[node.op].items()
+        return Activation(
+            node.op, tuple((name, node.attribute(name, left)) for name, left in given)
+        )
     if node.op == "Clip":
         return _clip(subject, node)
     if node.op == "PRelu":

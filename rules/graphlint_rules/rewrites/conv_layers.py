@@ -180,14 +180,15 @@ def _of_batch_norm(subject: Subject, node: Node) -> tuple[Array, Array] | None:
     if len(known) < 4 or {array.shape for array in known} != {(known[0].size,)}:
         return None
     gamma, beta, mean, variance = known
-    scale = gamma / np.sqrt(variance + np.float32(node.attribute("epsilon", 1e-5)))
-    return scale, beta - mean * scale
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scale = gamma / np.sqrt(variance + np.float32(node.attribute("epsilon", 1e-5)))
+        return scale, beta - mean * scale
 
 
 def conv_layer(
     subject: Subject, convolution: Convolution, scalings: tuple[Scaling, ...] = ()
 ) -> ConvLayer | None:
-    """The layer's numbers, `scalings` (the nearest first) folded in; None if they can't be had."""
+    """The layer's numbers, `scalings` (the nearest first) folded in; None where there are none."""
     weights = [given_numbers(subject, part.input(1)) for part in convolution.parts]
     known = [array.astype(np.float32) for array in weights if array is not None]
     bias = _bias(subject, convolution)
@@ -201,6 +202,8 @@ def conv_layer(
         scale, shift = folded
         weight = weight * scale[:, None, None, None]
         bias = bias * scale + shift
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        return None
     return ConvLayer(
         weight,
         bias,

@@ -44,7 +44,7 @@ def checked(subject: Subject, candidate: Candidate) -> Match | Refusal:
     ]
     for layer, strand in zip(layers, candidate.strands, strict=True):
         if layer is None:
-            reason = f"the weights of its {_named(strand)} depend on the input, or can't be read"
+            reason = f"the weights of its {_named(strand)} depend on the input, or are no numbers"
             return Refusal((strand.convolution.main,), reason)
     first, depthwise, last = (layer for layer in layers if layer is not None)
     unit = _unit(candidate, nodes, (first, depthwise, last), pool)
