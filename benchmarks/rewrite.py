@@ -46,7 +46,10 @@ def rewritten(source: Path, out: Path, **more: Any) -> dict[str, Any]:
     """Rewrite one model; its figures."""
     scratch = out.parent / f"{out.stem}.scratch"
     scratch.mkdir()
-    report = rewrite(RewriteRequest(str(source), Settings(), out=out, folder=scratch, **more))
+    request = RewriteRequest(
+        str(source), Settings(), out=out, weights="structure", folder=scratch, **more
+    )
+    report = rewrite(request)
     assert report.after is not None, report
     return {
         "multiply_adds": report.after.multiply_adds,

@@ -38,7 +38,12 @@ def pictures() -> dict[str, str]:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "out.onnx"
             request = RewriteRequest(
-                str(source), Settings(), out=out, plan="keep", folder=Path(folder)
+                str(source),
+                Settings(),
+                out=out,
+                plan="keep",
+                weights="structure",
+                folder=Path(folder),
             )
             rewrite(replace(request, options={"fold-bn": True}))
             made[f"unit_v2_stride{stride}.svg"] = draw(graphlint.load(out), "ShuffleNet V2")

@@ -46,9 +46,19 @@ class RewriteFormat(StrEnum):
 
 
 class WeightSource(StrEnum):
-    """Where weights come from that can't be had exactly."""
+    """How far to go for weights that can't be had exactly."""
 
+    FIT = "fit"
+    CLOSED_FORM = "closed-form"
     STRUCTURE = "structure"
+
+
+class Layout(StrEnum):
+    """Where the model has its channels."""
+
+    AUTO = "auto"
+    NCHW = "nchw"
+    NHWC = "nhwc"
 
 
 class Shuffle(StrEnum):
@@ -126,8 +136,88 @@ def rewrite(
     ] = False,
     weights: Annotated[
         WeightSource,
-        typer.Option("--weights", help="Where weights come from that can't be had exactly."),
-    ] = WeightSource.STRUCTURE,
+        typer.Option(
+            "--weights",
+            help="How weights come that can't be exact: fitted, fitted in closed form only, or "
+            "random.",
+            rich_help_panel="Weights",
+        ),
+    ] = WeightSource.FIT,
+    calib: Annotated[
+        Path | None,
+        typer.Option(
+            "--calib",
+            metavar="DATA",
+            help="Unlabelled inputs: .npy, .npz, a folder of them, or of images. Made up without.",
+            rich_help_panel="Weights",
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(
+            "--mean",
+            metavar="R,G,B",
+            help="Of pixels from 0 to 1, as the model was trained with.",
+            rich_help_panel="Weights",
+        ),
+    ] = None,
+    std: Annotated[
+        str | None,
+        typer.Option("--std", metavar="R,G,B", help="Likewise.", rich_help_panel="Weights"),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale",
+            metavar="X",
+            help="What pixels from 0 to 255 are multiplied by first (1/255).",
+            show_default=False,
+            rich_help_panel="Weights",
+        ),
+    ] = None,
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            "--layout", help="Where the model has its channels.", rich_help_panel="Weights"
+        ),
+    ] = Layout.AUTO,
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            "--resize",
+            metavar="HxW",
+            help="What images are brought to.",
+            rich_help_panel="Weights",
+        ),
+    ] = None,
+    time_budget: Annotated[
+        float,
+        typer.Option(
+            "--time-budget",
+            min=0.1,
+            metavar="SECONDS",
+            help="For fitting weights.",
+            rich_help_panel="Weights",
+        ),
+    ] = 180.0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=0,
+            metavar="N",
+            help="Steps of distillation; as many as there is time for without.",
+            rich_help_panel="Weights",
+        ),
+    ] = None,
+    keep_partial: Annotated[
+        bool,
+        typer.Option(
+            "--keep-partial",
+            help="On Ctrl-C, save the best so far.",
+            rich_help_panel="Weights",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="For everything random.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
@@ -158,6 +248,7 @@ def rewrite(
         from graphlint.checking import Options, settings_for, split_location
         from graphlint.report import rewrite as reporter
         from graphlint.rewriting.isolated import rewrite as run
+        from graphlint.rewriting.preprocessing import Preprocessing
         from graphlint.rewriting.request import RewriteRequest
 
         _refuse(path, output, dry_run or check)
@@ -180,6 +271,16 @@ def rewrite(
             units=tuple(split_location(unit)[1] or unit for unit in units or ()),
             options={key: value for key, value in given.items() if value is not None},
             weights=weights.value,
+            calib=calib,
+            preprocessing=Preprocessing(
+                _numbers("--mean", mean),
+                _numbers("--std", std),
+                layout.value,
+                _size(resize),
+                scale,
+            ),
+            fit_seconds=time_budget,
+            steps=steps,
             seed=seed,
             force=force,
             plan_only=check,
@@ -188,7 +289,7 @@ def rewrite(
             ),
         )
         with _progress() as show:
-            report = run(request, show)
+            report = run(request, show, keep_partial=keep_partial)
         if output_format is RewriteFormat.JSON:
             text = reporter.render_json(report)
         else:
@@ -231,6 +332,28 @@ def _budget(text: str) -> float:
             hint="give it as 110% or 1.1",
         )
     return value
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """`0.485,0.456,0.406` as numbers."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"{option} {text}: no numbers", hint="give one, or one a channel: 0.485,0.456,0.406"
+        ) from None
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """`224x224` as height and width."""
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise UsageError(f"--resize {text}: no size", hint="give it as HxW: 224x224")
+    return int(parts[0]), int(parts[1])
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphlint.costs.totals import Costs
@@ -130,6 +131,10 @@ class Edit:
     origin: str = ""
 
 
+class CannotFit(ValueError):
+    """Raised by a `fit`: why weights can't be carried over, in a sentence."""
+
+
 class Teacher(Protocol):
     """The model before the rewrite, as something that can be run."""
 
@@ -161,21 +166,25 @@ class Fitted:
     """Weights that were carried over, and how well.
 
     `differences` has, for each place of the plan, the normalised mean squared error of its output,
-    None where it is exact. `notes` say what was done ("2,500 steps of distillation").
+    None where it is exact. `notes` say what was done ("2,500 steps of distillation"). `orders` has
+    the values whose channels (axis 1) stand in another order now: place j has what was channel
+    `order[j]`.
     """
 
     weights: Any
     agreement: Agreement | None
     differences: tuple[float | None, ...]
     notes: tuple[str, ...] = ()
+    orders: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FitRequest:
     """How to carry weights over. `images` are unlabelled inputs of the model: (n, …) float32.
 
-    `made_up` says that they are generated. `seconds` bounds the work, `steps` the steps of
-    distillation (None: as many as there is time for). `closed_form` leaves out what is iterative.
+    `made_up` says that they are generated. `seconds` bounds the work by `clock`, `steps` the steps
+    of distillation (None: as many as there is time for). `closed_form` leaves out what is
+    iterative. `progress` is told the stage, the share of it that is done, and the agreement so far.
     """
 
     images: np.ndarray[Any, Any]
@@ -185,6 +194,7 @@ class FitRequest:
     steps: int | None = None
     closed_form: bool = False
     progress: Callable[[str, float, float | None], None] = lambda stage, done, agreement: None
+    clock: Callable[[], float] = monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +211,7 @@ class Stages:
     start: Callable[[Subject, Plan, int], Any]
     edit: Callable[[Subject, Plan, Any], tuple[Edit, ...]]
     fit: Callable[[Subject, Plan, Any, Teacher, FitRequest], Fitted] | None = None
+    """Raises `CannotFit` where it can't."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ pytestmark = pytest.mark.skipif(
 
 
 def rewrite(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; nothing is measured unless asked for."""
+    """Run the command; nothing is measured or fitted unless asked for."""
+    how = () if "--weights" in arguments else ("--weights", "structure")
     return subprocess.run(
-        [sys.executable, "-m", "graphlint", "rewrite", *map(str, arguments)],
+        [sys.executable, "-m", "graphlint", "rewrite", *map(str, arguments), *how],
         capture_output=True,
         text=True,
         encoding="utf-8",

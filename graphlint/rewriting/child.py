@@ -9,7 +9,8 @@ from typing import IO
 
 from graphlint.errors import GraphlintError
 from graphlint.isolation import read_frame, write_frame
-from graphlint.rewriting.request import Progress
+from graphlint.rewriting import transfer
+from graphlint.rewriting.request import Progress, Stop
 from graphlint.rewriting.run import rewrite
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the frames
     request = read_frame(requests)
-    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
 
     def tell(progress: Progress) -> None:
         write_frame(answers, progress)
@@ -32,9 +33,13 @@ def main() -> None:
     os._exit(0)  # a runtime's threads and destructors have hung and crashed before
 
 
-def _end_with_parent(requests: IO[bytes]) -> None:
-    """The parent holds this pipe open as long as it lives: when it is killed, this process ends."""
-    if requests.read(1) == b"":
+def _listen(requests: IO[bytes]) -> None:
+    """Until the parent says stop, or is gone: it holds this pipe open as long as it lives."""
+    try:
+        while True:
+            if isinstance(read_frame(requests), Stop):
+                transfer.stop.set()
+    except EOFError:
         os._exit(1)
 
 

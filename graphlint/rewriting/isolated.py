@@ -14,7 +14,7 @@ from typing import Any
 from graphlint.errors import GraphlintError, WorkerError
 from graphlint.isolation import read_frame, write_frame
 from graphlint.latency.children import Limits, resident_bytes, scratch_folder
-from graphlint.rewriting.request import Progress, RewriteRequest
+from graphlint.rewriting.request import Progress, RewriteRequest, Stop
 from graphlint.rewriting.results import RewriteReport
 
 _START_SECONDS = 60.0
@@ -26,15 +26,20 @@ def rewrite(
     request: RewriteRequest,
     progress: Callable[[Progress], None] = lambda progress: None,
     limits: Limits = _LIMITS,
+    *,
+    keep_partial: bool = False,
 ) -> RewriteReport:
     """The report on a rewrite; whatever becomes of the child, files are whole or not there.
+
+    With `keep_partial` an interrupt (Ctrl-C) ends the fitting of weights, and the best so far is
+    checked and saved; a second one, or one without it, ends everything and writes nothing.
 
     Raises:
         WorkerError: the child crashed, hung or took too much memory; nothing was written.
         GraphlintError: what `graphlint.rewriting.run.rewrite` raises.
     """
     with scratch_folder() as folder, _Child(limits) as child:
-        answer = child.ask(replace(request, folder=folder), progress)
+        answer = child.ask(replace(request, folder=folder), progress, keep_partial)
     if isinstance(answer, GraphlintError):
         raise answer
     assert isinstance(answer, RewriteReport)
@@ -71,24 +76,35 @@ class _Child:
             if stream is not None:
                 stream.close()
 
-    def ask(self, request: RewriteRequest, progress: Callable[[Progress], None]) -> object:
+    def ask(
+        self, request: RewriteRequest, progress: Callable[[Progress], None], keep_partial: bool
+    ) -> object:
         """The child's answer: a report, or the error that it raised."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             write_frame(self._process.stdin, request)
-            answer: Any = read_frame(self._process.stdout)
-            while isinstance(answer, Progress):
-                self._stage = answer
-                self._ends = time.monotonic() + answer.seconds
-                progress(answer)
-                answer = read_frame(self._process.stdout)
+            try:
+                return self._answer(progress)
+            except KeyboardInterrupt:
+                if not keep_partial:
+                    raise
+            write_frame(self._process.stdin, Stop())
+            return self._answer(progress)
         except (EOFError, OSError):
             raise WorkerError(
                 f"{request.path}: not rewritten, {self._stage.stage} failed",
                 cause=self._last_words(),
                 hint="nothing was written; `python -m onnx.checker MODEL` may tell more",
             ) from None
+
+    def _answer(self, progress: Callable[[Progress], None]) -> object:
+        assert self._process.stdout is not None
+        answer: Any = read_frame(self._process.stdout)
+        while isinstance(answer, Progress):
+            self._stage = answer
+            self._ends = time.monotonic() + answer.seconds
+            progress(answer)
+            answer = read_frame(self._process.stdout)
         return answer
 
     def _watch(self) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from graphlint.config import Settings
 from graphlint.rewrites import AUTO
+from graphlint.rewriting.preprocessing import Preprocessing
 from graphlint.rule import OptionValue
 from graphlint.timing import LatencyOptions
 
@@ -24,7 +25,9 @@ class RewriteRequest:
 
     `budget` is the share of the original's multiply-adds that the automatic plan may take. `units`
     are locations of nodes: only the matches that hold one of them are rewritten. `options` are
-    those of the rewrite that were given. `latency` says how to measure, None not to. `folder` is
+    those of the rewrite that were given. `weights` says how far to go to carry weights over, from
+    `calib` (a file or folder of unlabelled inputs; None: made up), within `fit_seconds`, with
+    `steps` of distillation at most. `latency` says how to measure, None not to. `folder` is
     for temporary files: the parent makes and removes it.
     """
 
@@ -36,12 +39,21 @@ class RewriteRequest:
     budget: float = 1.1
     units: tuple[str, ...] = ()
     options: Mapping[str, OptionValue] = field(default_factory=dict)
-    weights: Weights = "structure"
+    weights: Weights = "fit"
+    calib: Path | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    fit_seconds: float = 180.0
+    steps: int | None = None
     seed: int = 0
     force: bool = False
     plan_only: bool = False
     latency: LatencyOptions | None = None
     folder: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The parent's message: end the fit now, and save the best so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from graphlint import registry
 from graphlint.bindings import Bindings
 from graphlint.errors import UsageError
 from graphlint.latency.session import is_installed
-from graphlint.rewrites import Agreement, Match, Matches, Plan, Refusal, Rewrite
+from graphlint.rewrites import Match, Matches, Plan, Refusal, Rewrite
 from graphlint.rewriting import verify
-from graphlint.rewriting.candidates import Built, choose
+from graphlint.rewriting.candidates import choose
 from graphlint.rewriting.job import Job, Tell
 from graphlint.rewriting.request import Progress, RewriteRequest
 from graphlint.rewriting.results import Candidate, PlaceResult, Refused, RewriteReport
 from graphlint.rewriting.save import input_files, refuse_early, save
 from graphlint.rewriting.subject import read
+from graphlint.rewriting.transfer import carried_over
 
 
 def rewrite(request: RewriteRequest, tell: Tell = lambda progress: None) -> RewriteReport:
@@ -131,12 +131,12 @@ def _rewritten(job: Job, report: RewriteReport) -> RewriteReport:
         before=job.figures(job.source.file),
         original=choice.original,
     )
-    carried = _carried_over(job, choice.built)
+    carried = carried_over(job, choice.built)
     edits = job.rewrite.stages().edit(job.source.subject, plan, carried.weights)
     final = request.folder / "final.onnx"
     job.write(plan, edits, final)
     job.tell(Progress("checking the new model", seconds=300))
-    checked = verify.verified(job, plan, edits, final)
+    checked = verify.verified(job, plan, edits, final, carried.orders)
     job.tell(Progress("saving", seconds=600))
     keep = input_files(job.source.file, job.source.proto)
     written = save(checked.model, final, request.out, force=request.force, keep=keep)
@@ -167,27 +167,4 @@ def _require_runtime(request: RewriteRequest) -> None:
         cause="without a runtime the result can't be run beside the original",
         hint="install the extra `gpu` (or `cpu`) of onnx-graphlint, or give --weights structure "
         "to write it unrun",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Carried:
-    """The weights of the new model, where they come from, and how good they are."""
-
-    weights: Any
-    said: str
-    nmse: tuple[float | None, ...]
-    agreement: Agreement | None = None
-    notes: tuple[str, ...] = ()
-
-
-def _carried_over(job: Job, built: Built) -> _Carried:
-    places = built.plan.places
-    nothing = (None,) * len(places)
-    if built.plan.exact:
-        return _Carried(built.weights, "exact: the model computes what it did", nothing)
-    return _Carried(
-        built.weights,
-        f"structure only (seed {job.request.seed}): predictions are at chance, train it",
-        nothing,
     )

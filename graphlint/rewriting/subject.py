@@ -11,7 +11,7 @@ from graphlint import registry, shapes
 from graphlint.bindings import Bindings
 from graphlint.costs.totals import node_costs
 from graphlint.errors import ModelError
-from graphlint.graph import GraphView, TensorType
+from graphlint.graph import GraphView, TensorType, ValueType
 from graphlint.graph_builder import build
 from graphlint.model import Model, load
 from graphlint.rewrites import Subject
@@ -26,12 +26,17 @@ OPEN_SIZES = (224, 64)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A model to rewrite: the protobuf with its weights (external data left in their files)."""
+    """A model to rewrite: the protobuf with its weights (external data left in their files).
+
+    `inputs` are the types of its inputs as declared, with what the user bound; `bindings` have
+    stand-ins for what is open then.
+    """
 
     path: str
     file: Path
     proto: ModelProto
     subject: Subject
+    inputs: Mapping[str, ValueType]
     bindings: Bindings
     notes: tuple[str, ...]
 
@@ -47,16 +52,9 @@ def read(path: str, bindings: Bindings) -> Source:
     if model.problems:
         raise model.problems[0]
     proto = _whole(model)
-    subject, bindings, notes = subject_of(model, proto, bindings)
-    return Source(path, model.file, proto, subject, bindings, notes)
-
-
-def subject_of(
-    model: Model, proto: ModelProto, bindings: Bindings
-) -> tuple[Subject, Bindings, tuple[str, ...]]:
-    """What a rewrite sees of a model; the bindings with stand-ins for what is open; and notes."""
     laid_open = build(model)
     view, notes = shapes.infer(laid_open, bindings, model.payload)
+    inputs = {key: view.types[key] for key in view.inputs if key in view.types}
     open_values: frozenset[str] = frozenset()
     if _open_inputs(view):
         open_values = _depends_on_open_sizes(view)
@@ -64,7 +62,8 @@ def subject_of(
         notes = (*notes, *note)
     costs = node_costs(view, registry.handles())
     numbers = Numbers(proto, model.file, view)
-    return Subject(view, costs, numbers, open_values), bindings, notes
+    subject = Subject(view, costs, numbers, open_values)
+    return Source(path, model.file, proto, subject, inputs, bindings, notes)
 
 
 def _whole(model: Model) -> ModelProto:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+Orders = Mapping[str, Sequence[int]]
+_AS_IT_WAS: Orders = {}
+
 RELATIVE_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 """The largest difference of an exact place, as a share of the largest value, by element type."""
 
@@ -46,8 +49,12 @@ class Verified:
     notes: tuple[str, ...]
 
 
-def verified(job: Job, plan: Plan, edits: Sequence[Edit], path: Path) -> Verified:
+def verified(
+    job: Job, plan: Plan, edits: Sequence[Edit], path: Path, orders: Orders = _AS_IT_WAS
+) -> Verified:
     """Check the rewritten model that was saved to `path`.
+
+    `orders` has the values whose channels stand in another order (`graphlint.rewrites.Fitted`).
 
     Raises:
         RewriteError: it does not pass.
@@ -61,7 +68,7 @@ def verified(job: Job, plan: Plan, edits: Sequence[Edit], path: Path) -> Verifie
     if not is_installed():
         return Verified(after.proto, untold, None, (*notes, "not run: no runtime is installed"))
     try:
-        differences, largest = _run_both(job, plan, edits, after)
+        differences, largest = _run_both(job, plan, edits, after, orders)
     except LatencyError as error:
         if job.request.weights != "structure":
             raise
@@ -84,7 +91,7 @@ def _check_cleared(job: Job, after: Subject) -> None:
 
 
 def _run_both(
-    job: Job, plan: Plan, edits: Sequence[Edit], after: Source
+    job: Job, plan: Plan, edits: Sequence[Edit], after: Source, orders: Orders
 ) -> tuple[tuple[float | None, ...], float | None]:
     view = job.source.subject.view
     feed = inputs.make(view)
@@ -98,7 +105,7 @@ def _run_both(
         _check_exact("the model", largest, before)
     by_origin = {edit.origin: edit for edit in edits}
     differences = tuple(
-        _place_difference(job, original, feed, by_origin[place.origin])
+        _place_difference(job, original, feed, by_origin[place.origin], orders)
         if place.exact and not plan.exact
         else None
         for place in plan.places
@@ -116,7 +123,9 @@ def runner(source: Source, folder: Path) -> Runner:
     return Runner(proto, source.subject.view, folder)
 
 
-def _place_difference(job: Job, original: Runner, feed: Mapping[str, Array], edit: Edit) -> float:
+def _place_difference(
+    job: Job, original: Runner, feed: Mapping[str, Array], edit: Edit, orders: Orders
+) -> float:
     """The largest difference of an exact place's outputs, fed with the original's values."""
     view = job.source.subject.view
     place = place_model(edit, view, job.source.proto)
@@ -124,6 +133,10 @@ def _place_difference(job: Job, original: Runner, feed: Mapping[str, Array], edi
     writes = [value.name for value in place.graph.output]
     moving = [key for key in reads if key not in view.static_values]
     values = original.run(feed, [*moving, *writes])
+    values = [
+        value[:, list(orders[key])] if key in orders else value
+        for key, value in zip((*moving, *writes), values, strict=True)
+    ]
     fed = dict(zip(moving, values, strict=False))
     for key in reads:
         numbers = job.source.subject.numbers(key)

@@ -26,7 +26,12 @@ def rewritten(model: Path, folder: Path, plan: str = "keep", **more: Any) -> Rew
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     request = RewriteRequest(
-        str(model), Settings(), out=folder / "out.onnx", plan=plan, folder=scratch
+        str(model),
+        Settings(),
+        out=folder / "out.onnx",
+        plan=plan,
+        weights="structure",
+        folder=scratch,
     )
     return rewrite(replace(request, **more))
 

@@ -10,6 +10,7 @@ import numpy as np
 from graphlint.rewrites import Edit, Matches, Plan, Refusal, Stages, Subject
 from graphlint.rule import OptionValue
 from graphlint_rules.rewrites.device import channel_block
+from graphlint_rules.rewrites.fitting.fit import fit
 from graphlint_rules.rewrites.head_edits import seeded_surroundings, surrounding_edits
 from graphlint_rules.rewrites.plans import make_plan
 from graphlint_rules.rewrites.v1_matcher import match_v1_units
@@ -78,4 +79,4 @@ def edit(subject: Subject, plan: Plan, weights: V2Weights) -> tuple[Edit, ...]:
     return (*edits, *surrounding_edits(subject, network, weights))
 
 
-STAGES = Stages(match, plan, start, edit)
+STAGES = Stages(match, plan, start, edit, fit)
