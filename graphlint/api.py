@@ -28,14 +28,15 @@ def check(
 
     `settings` are those of `graphlint.config.Settings`, such as `select=("G2",)` or
     `dim=("batch=8",)`; they win over configuration files. `nodes=True` keeps every node's cost in
-    the report. `latency` says how to measure; nothing is measured without it. A file that can't be
-    read is an error in the report, not an exception.
+    the report. `latency` says how to measure; nothing is measured without it. With
+    `baseline="FILE"`, or one in the configuration, the findings are those that are new or worse.
+    A file that can't be read is an error in the report, not an exception.
 
     Raises:
         UsageError: the settings make no sense.
         PluginError: a rule pack can't be loaded.
     """
-    options = Options(settings, jobs=jobs, want_nodes=nodes, latency=latency)
+    options = Options(settings, jobs=jobs, want_nodes=nodes, latency=latency, use_baseline=True)
     return check_paths(_paths(paths), options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from graphlint import __version__, config, isolation
+from graphlint.baseline import Baselines
 from graphlint.config import Settings
 from graphlint.errors import ModelError
 from graphlint.model import STANDARD_INPUT, find
 from graphlint.problem import Problem
 from graphlint.request import Request
 from graphlint.results import ModelReport, Report
+from graphlint.run_notes import run_notes
 from graphlint.timing import LatencyOptions, Subject
 
 STDIN_NAME = "<stdin>"
@@ -34,6 +36,7 @@ class Options:
     number of child processes, 0 for as many as pay. `latency` says how to measure, None not to.
     `batches` are sizes of the batch, at each of which every model is reported. `in_turn` compares
     all models, and measures them in turn besides; `want_ceilings` measures those of the device.
+    `use_baseline` leaves out what the baseline of the settings holds, `update_baseline` writes it.
     """
 
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +50,8 @@ class Options:
     batches: tuple[int, ...] = ()
     in_turn: bool = False
     want_ceilings: bool = False
+    use_baseline: bool = False
+    update_baseline: bool = False
 
 
 def settings_for(folder: Path, options: Options) -> Settings:
@@ -68,17 +73,20 @@ def check_paths(
     paths: Sequence[str],
     options: Options = Options(),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    each: Callable[[ModelReport], None] = lambda model: None,
 ) -> Report:
     """Check the models at `paths`: files, folders, `-` for standard input.
 
     A path may end with `::NODE`, as reports print it: then only that node's findings are reported.
-    `progress` is told how many models are done, and of how many; from other threads.
+    `progress` is told how many models are done, and of how many; from other threads. `each` is
+    given every model's report in order, as soon as nothing is to be added to it.
 
     Raises:
         UsageError: the settings make no sense.
         PluginError: a rule pack can't be loaded.
     """
     errors: list[Problem] = []
+    folders = [path for path in paths if os.path.isdir(path)]
     with _standard_input(paths) as stdin_file:
         requests = list(_requests(paths, options, stdin_file, errors))
         done = 0
@@ -89,11 +97,33 @@ def check_paths(
             progress(done, len(requests))
 
         jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
-        models = tuple(isolation.check_all(requests, min(jobs, len(requests) or 1), count))
-        report = Report(__version__, models, tuple(errors))
-        if options.latency is not None and _is_whole(report, options):
-            return _measured(report, requests, options, options.latency)
-    return report
+        baselines = Baselines(
+            requests if options.use_baseline else (), folders, update=options.update_baseline
+        )
+        found: Iterator[ModelReport] = map(
+            baselines.judged,
+            requests,
+            isolation.check_all(requests, min(jobs, len(requests) or 1), count),
+        )
+        if options.latency is None:
+            report = Report(__version__, tuple(_told(found, each)), tuple(errors))
+        else:
+            report = Report(__version__, tuple(found), tuple(errors))
+            if _is_whole(report, options):
+                report = _measured(report, requests, options, options.latency, each)
+            else:
+                report = replace(report, models=tuple(_told(report.models, each)))
+    summary, stale = baselines.finished()
+    notes = (*run_notes(requests, report.models, folders), *stale)
+    return replace(report, notes=notes, baseline=summary)
+
+
+def _told(
+    models: Iterable[ModelReport], each: Callable[[ModelReport], None]
+) -> Iterator[ModelReport]:
+    for model in models:
+        each(model)
+        yield model
 
 
 def _is_whole(report: Report, options: Options) -> bool:
@@ -103,7 +133,11 @@ def _is_whole(report: Report, options: Options) -> bool:
 
 
 def _measured(
-    report: Report, requests: Sequence[Request], options: Options, latency: LatencyOptions
+    report: Report,
+    requests: Sequence[Request],
+    options: Options,
+    latency: LatencyOptions,
+    each: Callable[[ModelReport], None],
 ) -> Report:
     """The report with the times of its models, each and in turn, and the device's ceilings."""
     from graphlint import timing
@@ -115,8 +149,9 @@ def _measured(
         timing.Subject(model, request.settings, request.file)
         for model, request in zip(report.models, requests, strict=True)
     ]
-    each = replace(latency, time_budget=left - turn)
-    models = tuple(map(_timed, subjects, repeat(each), repeat(options.want_nodes)))
+    single = replace(latency, time_budget=left - turn)
+    timed = map(_timed, subjects, repeat(single), repeat(options.want_nodes))
+    models = tuple(_told(timed, each))
     report = replace(report, models=models)
     if options.in_turn:
         together = replace(latency, time_budget=turn * len(subjects))

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphlint.cli_diff import diff
 from graphlint.cli_options import (
+    BaselineFile,
     CheckFormat,
     Color,
     ConfigFile,
@@ -22,10 +24,11 @@ from graphlint.cli_options import (
     Isolated,
     Latency,
     Optimization,
-    OutputFile,
+    OutputFiles,
     Paths,
     Provider,
     Threads,
+    UpdateBaseline,
     Verbose,
     checked,
     given_settings,
@@ -35,7 +38,7 @@ from graphlint.cli_options import (
 from graphlint.cli_profile import profile
 from graphlint.cli_rewrite import rewrite
 from graphlint.errors import UsageError
-from graphlint.terminal import FAILED, Colour, errors_told, style, write
+from graphlint.terminal import FAILED, Colour, errors_told, tell_notes, write
 
 if TYPE_CHECKING:
     from graphlint.results import Report
@@ -95,9 +98,14 @@ def check(
         bool, typer.Option("--nodes", help="Show every node's memory access and multiply-adds.")
     ] = False,
     output_format: Annotated[
-        CheckFormat, typer.Option("--output-format", help="The form of the report.")
-    ] = CheckFormat.FULL,
-    output_file: OutputFile = None,
+        CheckFormat | None,
+        typer.Option(
+            "--output-format", help="The form of the report on stdout (full).", show_default=False
+        ),
+    ] = None,
+    output_file: OutputFiles = None,
+    baseline: BaselineFile = None,
+    update_baseline: UpdateBaseline = False,
     jobs: Annotated[
         int,
         typer.Option("--jobs", min=0, help="Models to check side by side; 0: as many as pay."),
@@ -124,8 +132,11 @@ def check(
 ) -> None:
     """Check models against the guidelines."""
     with errors_told(verbose):
+        from graphlint import cli_output
         from graphlint.checking import Options, settings_for
 
+        outputs = cli_output.planned(output_format, output_file or [])
+        cli_output.check_targets(outputs, paths)
         overrides = given_settings(
             select=_rules(select),
             extend_select=_rules(extend_select),
@@ -134,6 +145,7 @@ def check(
             min_excess=parsed_share(min_excess),
             input_shape=input_shape,
             dim=dim,
+            baseline=None if baseline is None else str(baseline),
         )
         options = Options(
             overrides,
@@ -143,30 +155,21 @@ def check(
             latency=latency_options(
                 latency, paths, provider, threads, optimization, time_budget or 3.0, input_data
             ),
-            want_nodes=nodes or output_format is CheckFormat.JSON,
+            want_nodes=nodes or outputs.want_nodes,
+            use_baseline=True,
+            update_baseline=update_baseline,
         )
         threshold = settings_for(Path(), options).fail_on
-        report = checked(paths, options)
-        shown = style(color, output_file)
-        if output_format is CheckFormat.JSON:
-            from graphlint.report import json
-
-            text = json.render(report)
-        elif output_format is CheckFormat.CONCISE:
-            from graphlint.report import concise
-
-            text = concise.render(report, shown)
-        else:
-            from graphlint.report import full
-
-            text = full.render(report, shown, nodes=nodes)
-        write(text, output_file)
+        report = checked(paths, options, cli_output.streamer(outputs))
+        cli_output.deliver(report, outputs, threshold, color, nodes=nodes)
+        tell_notes(report.notes)
         code = _exit_code(report, threshold)
     raise typer.Exit(CLEAN if code == FOUND and exit_zero else code)
 
 
 app.command()(profile)
 app.command()(rewrite)
+app.command()(diff)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ from graphlint.terminal import Colour, progress
 
 if TYPE_CHECKING:
     from graphlint.checking import Options
-    from graphlint.results import Report
+    from graphlint.results import ModelReport, Report
     from graphlint.timing import LatencyOptions
 
 
@@ -23,6 +24,12 @@ class CheckFormat(StrEnum):
     FULL = "full"
     CONCISE = "concise"
     JSON = "json"
+    JSON_LINES = "json-lines"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
 
 
 class ProfileFormat(StrEnum):
@@ -140,6 +147,33 @@ OutputFile = Annotated[
     Path | None,
     typer.Option("--output-file", metavar="FILE", help="Write the report there, not to stdout."),
 ]
+OutputFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output-file",
+        metavar="[FORMAT:]FILE",
+        help="Write a report there, in the format of the name's ending (.sarif, .json, .jsonl, "
+        ".xml, .md, .txt); may be repeated. A single file that fits --output-format takes the "
+        "place of stdout.",
+    ),
+]
+BaselineFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="Report only what is new or worse than the findings in this file.",
+        rich_help_panel="Baseline",
+    ),
+]
+UpdateBaseline = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline",
+        help="Write the baseline: the findings of this run take the place of the models' old ones.",
+        rich_help_panel="Baseline",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -194,10 +228,17 @@ def given_settings(**given: Any) -> dict[str, Any]:
     }
 
 
-def checked(paths: list[str], options: Options) -> Report:
-    """The report on the models at `paths`, with progress shown on stderr."""
+def checked(
+    paths: list[str],
+    options: Options,
+    each: Callable[[ModelReport], None] = lambda model: None,
+) -> Report:
+    """The report on the models at `paths`, with progress shown on stderr.
+
+    `each` is given every model's report in order, as soon as it is there.
+    """
     from graphlint.checking import check_paths
 
     note = "measuring …" if options.latency is not None else ""
     with progress(note) as show:
-        return check_paths(paths, options, show)
+        return check_paths(paths, options, show, each)

@@ -16,7 +16,7 @@ from graphlint.findings import Severity
 from graphlint.registry import ALL, did_you_mean
 
 if TYPE_CHECKING:
-    from graphlint.rule import Option, OptionValue, Rule
+    from graphlint.rule import OptionValue
 
 FILE_NAME = "graphlint.toml"
 PYPROJECT = "pyproject.toml"
@@ -26,13 +26,29 @@ PYPROJECT = "pyproject.toml"
 class Ignore:
     """`codes` are not reported where `pattern` matches: `old/*.onnx` or `m.onnx::*/head/*`.
 
-    A pattern is relative to `root`, the folder of the configuration file; one without a slash
-    matches file names in any folder.
+    `root` is the folder of the configuration file `origin` (`graphlint.patterns`).
     """
 
     pattern: str
     codes: tuple[str, ...]
     root: str
+    reason: str = ""
+    origin: str = ""
+
+    @property
+    def file_pattern(self) -> str:
+        """The part of the pattern that means files."""
+        return self.pattern.partition("::")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBudgets:
+    """Limits, as they were spelt, of the models that `pattern` matches: name and value."""
+
+    pattern: str
+    limits: tuple[tuple[str, int | str], ...]
+    root: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,9 @@ class Settings:
     min_excess: float = 0.01
     severity: Mapping[str, str] = field(default_factory=dict)
     per_file_ignores: tuple[Ignore, ...] = ()
+    require_ignore_reason: bool = False
+    budgets: tuple[ModelBudgets, ...] = ()
+    baseline: str = ""
     input_shape: tuple[str, ...] = ()
     dim: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -142,11 +161,11 @@ def _apply(base: Settings, table: Mapping[str, Any], path: Path) -> Settings:
         for code, options in given["rules"].items():
             merged.setdefault(code, {}).update(options)
         given["rules"] = merged
-    for name in ("severity",):
+    if "severity" in given:
+        given["severity"] = {**base.severity, **given["severity"]}
+    for name in ("per_file_ignores", "budgets"):
         if name in given:
-            given[name] = {**getattr(base, name), **given[name]}
-    if "per_file_ignores" in given:
-        given["per_file_ignores"] = (*base.per_file_ignores, *given["per_file_ignores"])
+            given[name] = (*getattr(base, name), *given[name])
     return base.override(str(path), **given)
 
 
@@ -185,9 +204,38 @@ def _ignores(path: Path, key: str, value: object) -> tuple[Ignore, ...]:
     if not isinstance(value, dict):
         raise _wrong(path, key, value, "a table of pattern → list of rules")
     return tuple(
-        Ignore(pattern, _strings(path, f"{key}.{pattern}", codes), str(path.parent.resolve()))
-        for pattern, codes in value.items()
+        _ignore(path, f'{key}."{pattern}"', pattern, given) for pattern, given in value.items()
     )
+
+
+def _ignore(path: Path, key: str, pattern: str, given: object) -> Ignore:
+    table = given if isinstance(given, dict) else {"codes": given}
+    reason = table.get("reason", "")
+    if set(table) - {"codes", "reason"} or "codes" not in table or not isinstance(reason, str):
+        raise _wrong(path, key, given, 'a list of rules, or { codes = [rules], reason = "text" }')
+    codes = _strings(path, key, table["codes"])
+    return Ignore(pattern, codes, str(path.parent.resolve()), reason.strip(), str(path))
+
+
+def _budgets(path: Path, key: str, value: object) -> tuple[ModelBudgets, ...]:
+    if not isinstance(value, dict) or not all(isinstance(item, dict) for item in value.values()):
+        raise _wrong(path, key, value, f'tables of limits: [{key}."models/*.onnx"]')
+    return tuple(
+        ModelBudgets(pattern, tuple(limits.items()), str(path.parent.resolve()), str(path))
+        for pattern, limits in value.items()
+    )
+
+
+def _baseline(path: Path, key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise _wrong(path, key, value, "a path")
+    return str(path.parent.resolve() / value)
+
+
+def _switch(path: Path, key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(path, key, value, "true or false")
+    return value
 
 
 def _rules(path: Path, key: str, value: object) -> Mapping[str, Mapping[str, OptionValue]]:
@@ -204,6 +252,9 @@ _READERS: Mapping[str, Callable[[Path, str, Any], Any]] = {
     "min-excess": _min_excess,
     "severity": _severity,
     "per-file-ignores": _ignores,
+    "require-ignore-reason": _switch,
+    "budgets": _budgets,
+    "baseline": _baseline,
     "input-shape": _strings,
     "dim": _strings,
     "exclude": _strings,
@@ -229,57 +280,6 @@ def parse_share(text: str) -> float:
     return share
 
 
-def rule_options(
-    settings: Settings, rules: Mapping[str, Rule]
-) -> Mapping[str, Mapping[str, OptionValue]]:
-    """Every rule's options: the defaults with what is configured.
-
-    Raises:
-        ConfigError: an unknown rule or option, or a value of the wrong type.
-    """
-    for table, codes in (("rules", settings.rules), ("severity", settings.severity)):
-        for code in codes:
-            if code not in rules:
-                raise ConfigError(
-                    f"{settings.origins.get(table, table)}: no rule {code!r} for {table}",
-                    cause=f"the rules are {', '.join(rules)}",
-                    hint=did_you_mean(code, rules) or "see `graphlint rule`",
-                )
-    options = {}
-    for code, rule in rules.items():
-        given = settings.rules.get(code, {})
-        known = {option.name: option for option in rule.options}
-        for name, value in given.items():
-            _check_option(settings, code, name, value, known)
-        options[code] = {name: option.default for name, option in known.items()} | dict(given)
-    return options
-
-
-def _check_option(
-    settings: Settings, code: str, name: str, value: object, known: Mapping[str, Option]
-) -> None:
-    origin = settings.origins.get("rules", "rules")
-    option = known.get(name)
-    if option is None:
-        raise ConfigError(
-            f"{origin}: {code} has no option {name!r}",
-            cause=f"its options are {', '.join(known)}" if known else "it has no options",
-            hint=did_you_mean(name, known) or f"see `graphlint rule {code}`",
-        )
-    kind = type(option.default)
-    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        fits = True
-    low = option.minimum is not None and isinstance(value, int | float) and value < option.minimum
-    if not fits or low:
-        bound = f" of at least {option.minimum:g}" if option.minimum is not None else ""
-        raise ConfigError(
-            f"{origin}: {code} {name} = {value!r}",
-            cause=f"it is a {kind.__name__}{bound}; the default is {option.default!r}",
-            hint=f"see `graphlint rule {code}`",
-        )
-
-
 def described(settings: Settings) -> list[tuple[str, str, str]]:
     """Every setting as (key, value, origin), for `graphlint config`."""
     rows = []
@@ -288,10 +288,17 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
             continue
         value = getattr(settings, item.name)
         if item.name == "per_file_ignores":
-            value = {ignore.pattern: list(ignore.codes) for ignore in value}
+            value = {ignore.pattern: _spelt(ignore) for ignore in value}
+        elif item.name == "budgets":
+            value = {budgets.pattern: dict(budgets.limits) for budgets in value}
         origin = settings.origins.get(item.name, "default")
         rows.append((item.name.replace("_", "-"), _toml(value), origin))
     return rows
+
+
+def _spelt(ignore: Ignore) -> object:
+    codes = list(ignore.codes)
+    return {"codes": codes, "reason": ignore.reason} if ignore.reason else codes
 
 
 def _toml(value: object) -> str:

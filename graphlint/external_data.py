@@ -41,6 +41,20 @@ def external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     return (tensor for tensor in _tensors(proto) if tensor.data_location == tensor.EXTERNAL)
 
 
+def external_file(path: str, file: Path, location: str) -> Path | None:
+    """The file of external data at a location, None where it is missing or may not be opened."""
+    size = _external_size(path, file, location)
+    return None if isinstance(size, GraphlintError) else file.parent / location
+
+
+def external_locations(proto: onnx.ModelProto) -> Iterator[str]:
+    """The locations of external data as the model spells them, nothing of them checked."""
+    for tensor in external_tensors(proto):
+        for entry in tensor.external_data:
+            if entry.key == "location" and entry.value:
+                yield entry.value
+
+
 def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
     """Every tensor that is stored in the model, those in bodies and functions among them."""
     graphs = [proto.graph]

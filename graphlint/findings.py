@@ -24,7 +24,10 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a model: the node paths of one site, the one to look at first in front."""
+    """A place in a model: the node paths of one site, the one to look at first in front.
+
+    Without nodes it is the model as a whole.
+    """
 
     model: str
     nodes: tuple[str, ...]
@@ -35,9 +38,21 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class FoundSite:
-    """One site of a finding: where it is and what it moves beyond need, in bytes."""
+    """One site of a finding: where it is and what it moves beyond need, in bytes.
+
+    Sites of one structure have one `fingerprint` (`graphlint.fingerprints`).
+    """
 
     location: Location
+    excess_bytes: int | None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How much of a finding a baseline holds."""
+
+    sites: int
     excess_bytes: int | None
 
 
@@ -48,6 +63,7 @@ class Finding:
     `excess_bytes` is the sites' sum, None where the rule states none (G3). `seconds` is the
     measured time in the sites' nodes, None where nothing was measured. `fingerprint` is made of the
     nodes' structure: it outlives renaming and re-exporting. `fixable`: a rewrite may help.
+    `known` is what a baseline holds of a finding that is worse than that.
     """
 
     code: str
@@ -60,6 +76,7 @@ class Finding:
     fingerprint: str
     fixable: bool = False
     seconds: float | None = None
+    known: Known | None = None
 
     @property
     def location(self) -> Location:

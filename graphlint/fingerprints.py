@@ -1,27 +1,33 @@
 """Fingerprints of findings: what stays when a model is renamed, re-exported or re-ordered.
 
-A fingerprint is made of the rule and of one site's nodes: operator, attributes, shapes, and the
-operators around. Names, positions and measured times are no part of it. Of like sites, the one
-whose fingerprint sorts first stands for all, so that a site more or less changes nothing.
+A site's fingerprint is made of the rule and of the site's nodes: operator, attributes, element
+types and shapes. Names, positions, measured times and whatever stands around the site are no part
+of it: sites that cost the same have the same fingerprint, wherever they are, and a baseline counts
+how many of them a model has.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 
 from graphlint.graph import ABSENT, GraphView, Node, TensorType
-from graphlint.rule import Site
 
 
-def fingerprint(view: GraphView, code: str, sites: Iterable[Site]) -> str:
-    """The fingerprint of a finding: 32 hexadecimal digits."""
-    return min(_digest(code, [_signature(view, node) for node in site.nodes]) for site in sites)
-
-
-def _digest(code: str, signatures: list[str]) -> str:
-    text = "\n".join([code, *sorted(signatures)])
+def fingerprint(view: GraphView, code: str, nodes: Iterable[Node]) -> str:
+    """The fingerprint of a rule's site: 32 hexadecimal digits."""
+    text = "\n".join([code, *sorted(_signature(view, node) for node in nodes)])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def of_finding(sites: Iterable[str]) -> str:
+    """The fingerprint of a finding: the one that most of its sites have.
+
+    So a site more or less seldom changes it. Of equally frequent ones the smallest stands.
+    """
+    counts = Counter(sites)
+    return min(counts, key=lambda digest: (-counts[digest], digest))
 
 
 def _signature(view: GraphView, node: Node) -> str:
@@ -30,23 +36,8 @@ def _signature(view: GraphView, node: Node) -> str:
         for name, value in node.attributes.items()
         if isinstance(value, int | float | str | tuple)
     )
-    producers = (view.producer(key) for key in node.inputs)
-    readers = (reader for key in node.outputs for reader in view.readers(key))
-    return "|".join(
-        (
-            _operator(node),
-            ",".join(attributes),
-            ",".join(_shape(view, key) for key in (*node.inputs, *node.outputs)),
-            ",".join(
-                sorted(_operator(n) for n in producers if n is not None and n.op != "Constant")
-            ),
-            ",".join(sorted(map(_operator, readers))),
-        )
-    )
-
-
-def _operator(node: Node) -> str:
-    return f"{node.domain}.{node.op}"
+    shapes = (_shape(view, key) for key in (*node.inputs, *node.outputs))
+    return "|".join((f"{node.domain}.{node.op}", ",".join(attributes), ",".join(shapes)))
 
 
 def _shape(view: GraphView, key: str) -> str:

@@ -159,6 +159,7 @@ _STAGES = {
     "graph": "laying the graph open",
     "shapes": "shape inference",
     "rules": "counting and checking",
+    "weights": "reading the weights",
 }
 
 

@@ -168,12 +168,8 @@ def select(selectors: Iterable[str], known: Mapping[str, Rule]) -> frozenset[str
     """
     chosen: set[str] = set()
     for selector in selectors:
-        matches = {
-            code
-            for code, rule in known.items()
-            if selector == ALL or code.startswith(selector) or rule.name == selector
-        }
-        if not selector or not matches:
+        matches = meant(selector, known)
+        if not matches:
             names = [*known, *(rule.name for rule in known.values()), ALL]
             raise UsageError(
                 f"{selector!r} selects no rule",
@@ -182,6 +178,17 @@ def select(selectors: Iterable[str], known: Mapping[str, Rule]) -> frozenset[str
             )
         chosen |= matches
     return frozenset(chosen)
+
+
+def meant(selector: str, known: Mapping[str, Rule]) -> frozenset[str]:
+    """The codes that one selector means, possibly none."""
+    if not selector:
+        return frozenset()
+    return frozenset(
+        code
+        for code, rule in known.items()
+        if selector == ALL or code.startswith(selector) or rule.name == selector
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

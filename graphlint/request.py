@@ -14,9 +14,10 @@ class Request:
     """A model to check. `file` is where its bytes lie, if not at `path`.
 
     `only` restricts the findings to those at one node. `want_nodes` keeps every node's cost in the
-    report, `want_regions` the region that each stands in. `infer_shapes=False` leaves out what can
-    hang or crash; `why` is then the reason that the report gives. `batch` is the size of the
-    model's symbolic batch, None where it is not given.
+    report, `want_regions` the region that each stands in, `want_structure` what a diff compares,
+    `want_weights` digests of all weights with it.
+    `infer_shapes=False` leaves out what can hang or crash; `why` is then the reason that the report
+    gives. `batch` is the size of the model's symbolic batch, None where it is not given.
     """
 
     path: str
@@ -27,6 +28,8 @@ class Request:
     want_findings: bool = True
     want_nodes: bool = False
     want_regions: bool = False
+    want_structure: bool = False
+    want_weights: bool = False
     infer_shapes: bool = True
     why: Problem | None = None
     batch: int | None = None

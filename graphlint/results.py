@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from graphlint.costs.contract import NodeCost
 from graphlint.findings import Finding
 from graphlint.problem import Problem
+from graphlint.structure.values import Structure
 from graphlint.times import Ceilings, Comparison, ModelTimes, NodeTime, NotMeasured
 
 
@@ -55,13 +56,51 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoreUse:
+    """What one code of a `per-file-ignores` entry did to a model that its pattern matches.
+
+    `source` says where the entry stands. `silenced` is whether it kept a site from being reported,
+    None where the rule did not run. One that gives no reason where the settings ask for it is not
+    `heeded`.
+    """
+
+    source: str
+    code: str
+    silenced: bool | None
+    heeded: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineSummary:
+    """What a baseline made of the findings of a run.
+
+    `known` findings are in it and left out of the report; `new` and `worse` ones stand in the
+    report. `fixed` counts its entries that hold more than the models have.
+    """
+
+    known: int = 0
+    new: int = 0
+    worse: int = 0
+    fixed: int = 0
+
+    def __add__(self, other: BaselineSummary) -> BaselineSummary:
+        return BaselineSummary(
+            self.known + other.known,
+            self.new + other.new,
+            self.worse + other.worse,
+            self.fixed + other.fixed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReport:
     """What is to be said of one model. Without `totals` it could not be read: see `errors`.
 
     `inputs` spells the model's inputs as bound (`1x3x224x224 float32`); `notes` say what was
     assumed; `nodes` is empty unless asked for. `times` are there where latency was measured,
     `not_measured` says why it was not where it should have been. `batch` is the size of its batch
-    where that was asked for.
+    where that was asked for. `structure` is what a diff compares, where one was asked for.
+    `rules` are the codes of the rules that ran to their end, `ignores` what `per-file-ignores` did.
     """
 
     path: str
@@ -76,6 +115,9 @@ class ModelReport:
     not_measured: NotMeasured | None = None
     errors: tuple[Problem, ...] = ()
     batch: int | None = None
+    structure: Structure | None = None
+    rules: tuple[str, ...] = ()
+    ignores: tuple[IgnoreUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +125,8 @@ class Report:
     """The models in the order in which they were given; `version` is graphlint's.
 
     `comparison` is of the models measured in turn, `ceilings` are the device's; both only where
-    they were asked for and could be measured.
+    they were asked for and could be measured. `notes` are on the run as a whole. `baseline` is
+    there where one was used: the findings are then those that are new or worse.
     """
 
     version: str
@@ -91,6 +134,8 @@ class Report:
     errors: tuple[Problem, ...] = field(default=())
     comparison: Comparison | None = None
     ceilings: Ceilings | None = None
+    notes: tuple[str, ...] = ()
+    baseline: BaselineSummary | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

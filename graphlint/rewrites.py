@@ -153,12 +153,14 @@ class Agreement:
     """How often student and teacher give the same answer on inputs not used for fitting.
 
     `low` and `high` bound it with 95 % confidence. It is not accuracy: no label was seen.
+    `made_up`: the inputs were generated, and others may be answered otherwise.
     """
 
     share: float
     low: float
     high: float
     samples: int
+    made_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

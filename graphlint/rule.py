@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from graphlint.costs.contract import NodeCost
 from graphlint.costs.totals import Costs
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphlint.regions import Region
 
 OptionValue = bool | int | float | str
+Unit = Literal["bytes", "count"]
 
 PAGE_HEADINGS = (
     "What it does",
@@ -48,10 +49,23 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The limit that a rule holds models to: `[budgets."PATTERN"] name = LIMIT` in a configuration.
+
+    `unit` says how a limit is spelt: `"40 MiB"`, or `"150 M"`; a bare integer is either.
+    """
+
+    name: str
+    unit: Unit
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One place where a rule has something to say.
 
-    `nodes` stand in the order in which they should be looked at. `excess_bytes` is what is moved
+    `nodes` stand in the order in which they should be looked at; without any the site is the model
+    as a whole, which no baseline takes up. `excess_bytes` is what is moved
     beyond need in one run of the model, None where the rule counts no bytes. Sites with the same
     `message`, `help` and severity fold into one finding, so the message states the figures that it
     comes from and no names. `severity` overrides the rule's own.
@@ -67,11 +81,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Context:
-    """A model as a rule sees it: the graph with shapes, the costs, the rule's options."""
+    """A model as a rule sees it: the graph with shapes, the costs, the rule's options.
+
+    `limit` is the model's budget for a rule that has one; without a limit such a rule is not run.
+    """
 
     view: GraphView
     costs: Costs
     options: Mapping[str, OptionValue]
+    limit: int | None = None
 
     def cost(self, node: Node) -> NodeCost:
         """The node's cost for all its executions; `.unknown` says why where it can't be told."""
@@ -96,10 +114,14 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A small model in ONNX's text form (`onnx.parser`), weights as graph inputs or constants."""
+    """A small model in ONNX's text form (`onnx.parser`), weights as graph inputs or constants.
+
+    `limit` is the budget that it is held to, for a rule that has one.
+    """
 
     name: str
     model: str
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +137,5 @@ class Rule:
     bad: tuple[Example, ...]
     severity: Severity = Severity.WARNING
     options: tuple[Option, ...] = field(default=())
+    budget: Budget | None = None
     pack: str = ""

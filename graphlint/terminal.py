@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +17,7 @@ import typer
 from graphlint.atomic import write_text
 from graphlint.errors import GraphlintError
 from graphlint.problem import Problem
-from graphlint.report.text import Style, problem_lines
+from graphlint.report.text import Style, problem_lines, safe
 
 FAILED = 2
 """The exit code where the job could not be done."""
@@ -85,6 +85,12 @@ def tell(problem: Problem) -> None:
     """An error, on stderr."""
     how = style(Colour.NEVER, stream=sys.stderr)
     sys.stderr.write(how.final("\n".join(problem_lines(problem, how))) + "\n")
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """What is to be said of a run beside its report, on stderr."""
+    how = style(Colour.NEVER, stream=sys.stderr)
+    sys.stderr.write(how.final("".join(f"note: {safe(note, 400)}\n" for note in notes)))
 
 
 @contextmanager

@@ -323,7 +323,8 @@ def test_dynamic_dimensions_name_their_flags() -> None:
 def test_rule_lists_and_shows_pages() -> None:
     listed = graphlint("rule").stdout
     first = [line.split()[0] for line in listed.splitlines() if line]
-    assert first == ["G1", "G2", "G3", "G4", "shuffle-elimination", "shufflenet-v1-to-v2"]
+    rewrites = ["shuffle-elimination", "shufflenet-v1-to-v2"]
+    assert first == ["B1", "B2", "B3", "B4", "G1", "G2", "G3", "G4", *rewrites]
     page = graphlint("rule", "G1").stdout
     assert "## Why it costs" in page
     assert graphlint("rule", "unequal-channel-width").stdout == page

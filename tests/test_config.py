@@ -7,6 +7,7 @@ import pytest
 from graphlint import config, registry
 from graphlint.config import Ignore, Settings
 from graphlint.errors import ConfigError, UsageError
+from graphlint.rule_settings import rule_options
 
 
 def write(path: Path, text: str) -> Path:
@@ -47,8 +48,8 @@ def test_extend_stands_below(tmp_path: Path) -> None:
     assert settings.rules == {"G1": {"min-ratio": 3}, "G2": {"min-groups": 4}}
     root = str(tmp_path)
     assert settings.per_file_ignores == (
-        Ignore("a.onnx", ("G1",), root),
-        Ignore("b.onnx", ("G2",), root),
+        Ignore("a.onnx", ("G1",), root, origin=str(tmp_path / "base.toml")),
+        Ignore("b.onnx", ("G2",), root, origin=str(path)),
     )
 
 
@@ -64,6 +65,13 @@ def test_extend_stands_below(tmp_path: Path) -> None:
         ('extend = "missing.toml"', "no such file", ""),
         ("select = [", "no valid TOML", ""),
         ("rules = 3", "rules", ""),
+        ("baseline = 3", "baseline", ""),
+        ('baseline = ""', "baseline", ""),
+        ('require-ignore-reason = "yes"', "require-ignore-reason", ""),
+        ('[per-file-ignores]\n"m.onnx" = "G1"', "per-file-ignores", ""),
+        ('[per-file-ignores]\n"m.onnx" = { reason = "x" }', "per-file-ignores", ""),
+        ('[per-file-ignores]\n"m.onnx" = { codes = ["G1"], why = "x" }', "per-file-ignores", ""),
+        ('[per-file-ignores]\n"m.onnx" = { codes = ["G1"], reason = 3 }', "per-file-ignores", ""),
     ],
 )
 def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str, hint: str) -> None:
@@ -73,6 +81,29 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str, hint: st
     assert message in caught.value.message
     assert str(tmp_path) in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_an_ignore_may_give_a_reason(tmp_path: Path) -> None:
+    text = '[per-file-ignores]\n"m.onnx" = { codes = ["G1"], reason = " the way it is " }'
+    (ignore,) = config.from_file(write(tmp_path / "graphlint.toml", text)).per_file_ignores
+    assert (ignore.codes, ignore.reason) == (("G1",), "the way it is")
+
+
+def test_a_baseline_is_relative_to_its_configuration(tmp_path: Path) -> None:
+    path = write(tmp_path / "a" / "graphlint.toml", 'baseline = "../known.json"')
+    assert Path(config.from_file(path).baseline).resolve() == tmp_path / "known.json"
+
+
+def test_settings_are_described_as_they_are_written(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "graphlint.toml",
+        'require-ignore-reason = true\n[budgets."*.onnx"]\nmax-parameters = "3 M"\n'
+        '[per-file-ignores]\n"m.onnx" = { codes = ["G1"], reason = "x" }\n',
+    )
+    rows = {key: value for key, value, _ in config.described(config.from_file(path))}
+    assert rows["require-ignore-reason"] == "true"
+    assert rows["budgets"] == '{"*.onnx" = {"max-parameters" = "3 M"}}'
+    assert rows["per-file-ignores"] == '{"m.onnx" = {"codes" = ["G1"], "reason" = "x"}}'
 
 
 @pytest.mark.parametrize(
@@ -88,13 +119,13 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, message: str, hint: st
 def test_a_wrong_option_is_told(tmp_path: Path, table: str, message: str, hint: str) -> None:
     settings = config.from_file(write(tmp_path / "graphlint.toml", table))
     with pytest.raises(ConfigError) as caught:
-        config.rule_options(settings, registry.rules())
+        rule_options(settings, registry.rules())
     assert message in caught.value.message
     assert hint in caught.value.hint
 
 
 def test_options_are_the_defaults_with_what_is_configured() -> None:
-    options = config.rule_options(Settings(rules={"G2": {"min-groups": 4}}), registry.rules())
+    options = rule_options(Settings(rules={"G2": {"min-groups": 4}}), registry.rules())
     assert options["G2"]["min-groups"] == 4
     assert options["G1"]["min-ratio"] == 2
 

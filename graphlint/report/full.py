@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphlint.findings import Finding, Severity
+from graphlint.findings import Finding, Known, Severity
 from graphlint.report.nodes import node_table
 from graphlint.report.places import summarise
 from graphlint.report.text import Style, columns, problem_lines, safe
-from graphlint.results import ModelReport, Report, Totals
+from graphlint.results import BaselineSummary, ModelReport, Report, Totals
 from graphlint.times import Comparison, ModelTimes
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
@@ -37,9 +37,10 @@ def _model(model: ModelReport, style: Style, *, nodes: bool) -> Iterator[str]:
         for group in _groups(model.findings):
             yield ""
             yield from _group(group, model.totals, style)
-        if model.findings:
+        placed = [finding for finding in model.findings if finding.location.nodes]
+        if placed:
             yield ""
-            yield from _by_rule(model.findings, model.totals, model.times)
+            yield from _by_rule(placed, model.totals, model.times)
     for problem in model.errors:
         if model.totals is not None:
             yield ""
@@ -107,14 +108,15 @@ def _group(group: Sequence[Finding], totals: Totals, style: Style) -> Iterator[s
     """One rule's findings of one severity: their sum, the largest, and what to do."""
     first = group[0]
     title = style.severity(str(first.severity), f"{first.code} {first.name}")
-    facts = [_count(sum(len(finding.sites) for finding in group), "place")]
+    places = sum(bool(site.location.nodes) for finding in group for site in finding.sites)
+    facts = [_count(places, "place")] if places else []
     excess = _excess(group)
     if excess is not None:
         facts.append(f"+{format_bytes(excess)}")
         facts.append(f"{format_share(excess, totals.memory_access_bytes)} of the memory access")
     if first.severity is Severity.INFO:
         facts.append("for information")
-    yield f"{title}   {', '.join(facts)}"
+    yield f"{title}   {', '.join(facts)}".rstrip()
     shown = group[: _SHOWN_INFO if first.severity is Severity.INFO else _SHOWN]
     for finding in shown:
         yield from _finding(finding, totals, style)
@@ -139,14 +141,22 @@ def _finding(finding: Finding, totals: Totals, style: Style) -> Iterator[str]:
     blank = " " * len(indent)
     yield f"{indent}{_where(finding)}"
     yield f"{blank}{safe(finding.message, 600)}"
+    if finding.known is not None:
+        yield f"{blank}worse: {_growth(finding, finding.known)}"
     if len(finding.sites) > 1:
         yield style.dim(f"{blank}first: {safe(str(finding.location), 400)}")
 
 
+def _growth(finding: Finding, known: Known) -> str:
+    """`3 places, the baseline has 2 (+1.10 MiB)`."""
+    excess = "" if known.excess_bytes is None else f" (+{format_bytes(known.excess_bytes)})"
+    return f"{_count(len(finding.sites), 'place')}, the baseline has {known.sites}{excess}"
+
+
 def _where(finding: Finding) -> str:
     """The sites in a few words: their common place, and how many there are."""
-    firsts = [site.location.nodes[0] for site in finding.sites]
-    if len(firsts) == 1:
+    firsts = [site.location.nodes[0] for site in finding.sites if site.location.nodes]
+    if len(finding.sites) == 1:
         return safe(str(finding.location), 400)
     place = summarise(firsts)
     count = _count(len(firsts), "place")
@@ -207,15 +217,25 @@ def _closing(report: Report) -> str:
         if (count := sum(finding.severity == severity for finding in report.findings))
     ]
     where = _count(len(report.models), "model")
-    text = f"Found {', '.join(found)} in {where}." if found else f"No findings in {where}."
+    none = "No findings" if report.baseline is None else "No new findings"
+    text = f"Found {', '.join(found)} in {where}." if found else f"{none} in {where}."
     if any(model.totals is not None and model.totals.uncosted_nodes for model in report.models):
         text = f"{text[:-1]}, as far as it could be counted."
+    if report.baseline is not None:
+        text += f" {_baseline(report.baseline)}"
     if report.problems:
         text += f" {_count(len(report.problems), 'error')}."
     if found:
         worst = max(report.findings, key=lambda finding: finding.severity)
         text += f" Explain: graphlint rule {worst.code}"
     return text
+
+
+def _baseline(summary: BaselineSummary) -> str:
+    """`12 findings in the baseline, 1 new, 1 worse, 2 fixed.`"""
+    counts = {"new": summary.new, "worse": summary.worse, "fixed": summary.fixed}
+    said = [f"{count} {what}" for what, count in counts.items() if count]
+    return ", ".join([f"{_count(summary.known, 'finding')} in the baseline", *said]) + "."
 
 
 def _count(number: int, noun: str) -> str:

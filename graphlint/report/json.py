@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from graphlint.findings import Finding
@@ -24,9 +25,13 @@ def document(report: Report) -> dict[str, Any]:
     value: dict[str, Any] = {
         "schema": SCHEMA,
         "version": report.version,
-        "models": [_model(model) for model in report.models],
-        "errors": [_problem(problem) for problem in report.errors],
+        "models": [model_values(model) for model in report.models],
+        "errors": [problem_values(problem) for problem in report.errors],
     }
+    if report.notes:
+        value["notes"] = list(report.notes)
+    if report.baseline is not None:
+        value["baseline"] = asdict(report.baseline)
     if report.comparison is not None:
         value["comparison"] = _comparison(report.comparison)
     return value
@@ -59,7 +64,8 @@ def _compared(outcome: ComparedTimes | NotMeasured) -> dict[str, Any]:
     }
 
 
-def _model(model: ModelReport) -> dict[str, Any]:
+def model_values(model: ModelReport) -> dict[str, Any]:
+    """A model as JSON values."""
     value: dict[str, Any] = {"path": model.path}
     if model.batch is not None:
         value["batch"] = model.batch
@@ -77,7 +83,7 @@ def _model(model: ModelReport) -> dict[str, Any]:
             "findings": [_finding(finding) for finding in model.findings],
             "nodes": [node_values(node) for node in model.nodes],
         }
-    value["errors"] = [_problem(problem) for problem in model.errors]
+    value["errors"] = [problem_values(problem) for problem in model.errors]
     return value
 
 
@@ -143,6 +149,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "seconds": finding.seconds,
         "fingerprint": finding.fingerprint,
         "fixable": finding.fixable,
+        "known": None if finding.known is None else asdict(finding.known),
     }
 
 
@@ -176,5 +183,6 @@ def node_values(node: NodeReport) -> Mapping[str, Any]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, str]:
+def problem_values(problem: Problem) -> dict[str, str]:
+    """An error as JSON values."""
     return {"message": problem.message, "cause": problem.cause, "hint": problem.hint}

@@ -189,10 +189,15 @@ def _weights(report: RewriteReport) -> Iterator[str]:
     yield f"Weights: {report.weights}."
     if report.agreement is not None:
         found = report.agreement
+        images = "generated images" if found.made_up else "calibration images"
+        what = (
+            "on yours it may be far lower"
+            if found.made_up
+            else "no labels were seen: this is not accuracy"
+        )
         yield (
-            f"Agreement with the original on {found.samples} held-out calibration images: "
-            f"{100 * found.share:.1f}% ({100 * found.low:.1f}–{100 * found.high:.1f}); "
-            "no labels were seen: this is not accuracy."
+            f"Agreement with the original on {found.samples} held-out {images}: "
+            f"{100 * found.share:.1f}% ({100 * found.low:.1f}–{100 * found.high:.1f}); {what}."
         )
     if not report.exact:
         yield FINE_TUNE
@@ -228,6 +233,7 @@ def document(report: RewriteReport) -> dict[str, Any]:
             "low": agreement.low,
             "high": agreement.high,
             "samples": agreement.samples,
+            "made_up": agreement.made_up,
         },
         "notes": list(report.notes),
         "output": report.output or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ _ASCII = str.maketrans(
 )
 
 
+# GitHub finds these in the text that a reader sees, where a backslash is gone; a comment parts it.
+_LIVE = re.compile(r"\\[@#]|:(?=//)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE)
+
+
 def safe(text: str, limit: int = MAX_NAME) -> str:
     """`text` with everything that could steer a terminal or a page spelt out, and cut to `limit`.
 
@@ -41,9 +46,10 @@ def safe(text: str, limit: int = MAX_NAME) -> str:
 
 
 def markdown_text(text: str, limit: int = MAX_NAME) -> str:
-    """A name as Markdown text: nothing in it is markup."""
+    """A name as Markdown text: nothing in it is markup, a mention, a link or a reference."""
     escaped = safe(text, limit).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{char}" if char in "\\`*_[]|#~$@" else char for char in escaped)
+    escaped = "".join(f"\\{char}" if char in "\\`*_[]|#~$@" else char for char in escaped)
+    return _LIVE.sub(r"\g<0><!-- -->", escaped)
 
 
 def csv_cell(text: str) -> str:

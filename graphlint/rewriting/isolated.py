@@ -57,7 +57,8 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1"},
+            # One thread of products: the same seed gives the same weights, whatever else runs.
+            env={**os.environ, "ORT_DISABLE_TELEMETRY": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self._stage = Progress("starting", seconds=_START_SECONDS)
         self._ends = time.monotonic() + _START_SECONDS

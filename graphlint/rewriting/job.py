@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphlint import __version__, registry
-from graphlint.engine import check, chosen_rules
+from graphlint.engine import check
 from graphlint.errors import RewriteError, UsageError
 from graphlint.graph import GraphView
 from graphlint.request import Request
@@ -117,12 +117,13 @@ class Job:
             f"{name}:{'x'.join(map(str, shape))}"
             for name, shape in self.source.bindings.shapes.items()
         )
-        settings = replace(settings, per_file_ignores=(), input_shape=bound)
+        # Budgets hold by a model's path, and these files are not at theirs.
+        settings = replace(settings, per_file_ignores=(), budgets=(), input_shape=bound)
         checked = check(Request(str(path), settings, strict_shapes=False))
         if checked.totals is None:
             problem = checked.errors[0]
             raise RewriteError(problem.message, cause=problem.cause, hint=problem.hint)
-        found = {rule.code: 0 for rule, _ in chosen_rules(settings)}
+        found = dict.fromkeys(checked.rules, 0)
         for finding in checked.findings:
             found[finding.code] += len(finding.sites)
         totals = checked.totals

@@ -75,14 +75,16 @@ def carried_over(job: Job, built: Built) -> Carried:
     said = f"fitted {how} on {data.source}"
     if stop.is_set():
         said += ", stopped early"
-    notes = fitted.notes
+    notes, agreement = fitted.notes, fitted.agreement
+    if agreement is not None:
+        agreement = replace(agreement, made_up=data.made_up)
     if data.made_up:
         notes = (
             "NO DATA: weights were fitted on generated images in a range that is a guess; on yours "
             "they may agree far less. Give --calib DATA, unlabelled",
             *notes,
         )
-    return Carried(fitted.weights, said, fitted.differences, fitted.agreement, notes, fitted.orders)
+    return Carried(fitted.weights, said, fitted.differences, agreement, notes, fitted.orders)
 
 
 def _calibration(job: Job) -> Calibration:

@@ -22,19 +22,23 @@ def parsed(text: str) -> ModelProto:
     return parser.parse_model(text if text.startswith("<ir_version") else HEADER + text)
 
 
-def context_of(model: ModelProto | str, rule: Rule, **options: OptionValue) -> Context:
+def context_of(
+    model: ModelProto | str, rule: Rule, limit: int | None = None, **options: OptionValue
+) -> Context:
     """What the rule is given to look at; options are spelt with underscores."""
     proto = parsed(model) if isinstance(model, str) else model
     view, _ = shapes.infer(build(Model("model", Path("model"), proto, 1, 1)), Bindings())
     chosen = {option.name: option.default for option in rule.options}
     chosen.update({name.replace("_", "-"): value for name, value in options.items()})
     assert len(chosen) == len(rule.options), "an option that the rule has not"
-    return Context(view, node_costs(view, HANDLES), chosen)
+    return Context(view, node_costs(view, HANDLES), chosen, limit)
 
 
-def sites(rule: Rule, model: ModelProto | str, **options: OptionValue) -> list[Site]:
+def sites(
+    rule: Rule, model: ModelProto | str, limit: int | None = None, **options: OptionValue
+) -> list[Site]:
     """The sites that the rule finds."""
-    return list(rule.check(context_of(model, rule, **options)))
+    return list(rule.check(context_of(model, rule, limit, **options)))
 
 
 def operators(site: Site) -> list[str]:

@@ -18,8 +18,9 @@ CASES = [
 
 @pytest.mark.parametrize(("rule", "example", "bad"), CASES)
 def test_example(rule: Rule, example: Example, bad: bool) -> None:
-    context = context_of(example.model, rule)
-    assert [cost.unknown for cost in context.costs.nodes if cost.unknown] == []
+    context = context_of(example.model, rule, example.limit)
+    unknown = [cost.unknown for cost in context.costs.nodes if cost.unknown]
+    assert bool(unknown) is (bad and rule.code == "B4")
     assert bool(list(rule.check(context))) is bad
 
 
@@ -28,13 +29,14 @@ def test_page_has_the_headings_in_order_and_names_every_option(rule: Rule) -> No
     assert tuple(re.findall(r"^## (.*)$", rule.page, re.MULTILINE)) == PAGE_HEADINGS
     for option in rule.options:
         assert f"`{option.name}`" in rule.page
+    assert rule.budget is None or rule.budget.name in rule.page
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_messages_name_no_nodes_and_every_site_says_what_to_do(rule: Rule) -> None:
     for example in rule.bad:
-        for site in sites(rule, example.model):
+        for site in sites(rule, example.model, example.limit):
             assert site.help
-            assert site.nodes
+            assert bool(site.nodes) is (rule.budget is None)
             assert not any(node.path in site.message for node in site.nodes)
             assert not site.fixable

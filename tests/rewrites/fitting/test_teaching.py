@@ -67,7 +67,7 @@ def test_changes_that_the_teacher_minds_are_left_out() -> None:
 
 def test_changed_images_have_the_same_shape_and_type() -> None:
     random = np.random.default_rng(0)
-    changed = Augmentation(tuple(CHANGES), mixing=1.0)(IMAGES, random)
+    changed = Augmentation(tuple(CHANGES))(IMAGES, random)
     assert changed.shape == IMAGES.shape
     assert changed.dtype == np.float32
     assert not np.array_equal(changed, IMAGES)
@@ -80,5 +80,5 @@ def test_a_shift_repeats_the_border() -> None:
 
 
 def test_it_says_what_it_does() -> None:
-    assert str(Augmentation(("mirrored",), 1.0)) == "mirrored, mixed"
+    assert str(Augmentation(("mirrored", "turned"))) == "mirrored, turned"
     assert str(Augmentation(())) == "as they are"

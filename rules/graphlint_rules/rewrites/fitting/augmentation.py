@@ -61,29 +61,18 @@ CHANGES: Mapping[str, Change] = {
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The changes in use, and how strongly images are mixed (Beta's parameter; 0: not)."""
+    """The changes in use."""
 
     names: tuple[str, ...]
-    mixing: float = 0.0
 
     def __str__(self) -> str:
-        names = [*self.names, *(["mixed"] if self.mixing else [])]
-        return ", ".join(names) or "as they are"
+        return ", ".join(self.names) or "as they are"
 
     def __call__(self, images: Array, random: np.random.Generator) -> Array:
-        """The batch changed and mixed at random."""
+        """The batch changed at random."""
         for name in self.names:
             images = CHANGES[name](images, random)
-        if self.mixing:
-            images = _mixed(images, random, self.mixing)
         return images
-
-
-def _mixed(images: Array, random: np.random.Generator, strength: float) -> Array:
-    """Each with another of the batch (Zhang et al., "mixup", arXiv 1710.09412)."""
-    share = random.beta(strength, strength, (len(images), 1, 1, 1)).astype(np.float32)
-    share = np.maximum(share, 1 - share)
-    return share * images + (1 - share) * images[random.permutation(len(images))]
 
 
 def sensible(source: Source, members: Indices, key: str, seed: int) -> Augmentation:

@@ -48,11 +48,6 @@ def nonlinear(activation: Activation, slope: Array | None = None) -> Nonlinear:
             raise KeyError(other)
 
 
-def is_rectifier(activation: Activation) -> bool:
-    """Whether it leaves large numbers as they are, and takes small ones to a bound."""
-    return activation.op in ("Relu", "Clip")
-
-
 def backward(gradient: Array, derivative: Derivative) -> Array:
     """The gradient before the activation, of that after it."""
     return gradient if derivative is None else gradient * derivative

@@ -13,7 +13,7 @@ _LEAST_SPREAD = 1e-2
 
 
 class Layer:
-    """Arrays that are trained, and their gradients; `gather` makes them views of two vectors.
+    """Arrays that are trained, and their gradients; `Parameters` makes them views of two vectors.
 
     A layer computes y = spread_y · (weight' @ ((x − centre) / spread_x) + bias'), and weight' and
     bias' are trained: as if BatchNormalization with fixed statistics stood around it, so that one

@@ -1,0 +1,1 @@
+"""What changed between two models: nodes by their structure, costs, findings, latency."""
