@@ -43,7 +43,9 @@ def removed(number: int) -> NodeChange:
 
 
 def test_like_nodes_are_one_row() -> None:
-    (group,) = diff_rows.groups(model("a.onnx", removed(1), removed(2)).change or pytest.fail())
+    (group,) = diff_rows.groups(
+        model("a.onnx", removed(1), removed(2)).change or pytest.fail("no change")
+    )
     assert diff_rows.node_row(group) == (
         "−2.00 KiB", "0", "0", "2 × Add removed", "/stage{1-2}/Add",
     )  # fmt: skip

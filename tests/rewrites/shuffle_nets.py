@@ -16,7 +16,7 @@ from graphlint.bindings import Bindings
 from graphlint.rewrites import Matches, Plan
 from graphlint.rewriting.splice import splice
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.elimination_stages import STAGES
+from graphlint_rules.rewrites.shuffles.stages import STAGES
 
 ort = pytest.importorskip("onnxruntime")
 

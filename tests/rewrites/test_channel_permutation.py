@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from graphlint.bindings import Bindings
 from graphlint.rewrites import Subject
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.channel_permutation import (
+from graphlint_rules.rewrites.shuffles.permutation import (
     Movement,
     channel_permutation,
     channel_selection,

@@ -14,7 +14,7 @@ from onnx.reference import ReferenceEvaluator
 
 from graphlint.bindings import Bindings
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.channel_routing import Routing, route
+from graphlint_rules.rewrites.shuffles.routing import Routing, route
 from tests.conftest import Save
 
 BATCH, SIDE = 2, 3

@@ -15,7 +15,7 @@ from graphlint.rewriting import verify
 from graphlint.rewriting.splice import splice
 from graphlint.rewriting.subject import Source, read
 from graphlint_rules.rewrites.shufflenet_v1_to_v2 import REWRITE
-from graphlint_rules.rewrites.v1_to_v2_stages import STAGES
+from graphlint_rules.rewrites.v2.stages import STAGES
 from tests.rewrites.v1_builder import SIZE
 from tests.rewrites.v1_forms import sweep, unit_model
 

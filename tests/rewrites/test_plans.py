@@ -13,10 +13,10 @@ from fixtures.shufflenet import shufflenet_v1, shufflenet_v2
 from graphlint.bindings import Bindings
 from graphlint.rewrites import Matches, Plan, Refusal, Subject
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.plans import labels
 from graphlint_rules.rewrites.shufflenet_v1_to_v2 import REWRITE
-from graphlint_rules.rewrites.v1_to_v2_stages import match, plan
-from graphlint_rules.rewrites.widths import StageWidths, aligned, in_proportion
+from graphlint_rules.rewrites.v2.plans import labels
+from graphlint_rules.rewrites.v2.stages import match, plan
+from graphlint_rules.rewrites.v2.widths import StageWidths, aligned, in_proportion
 
 DEFAULTS = {option.name: option.default for option in REWRITE.options}
 

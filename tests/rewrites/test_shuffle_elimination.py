@@ -17,8 +17,8 @@ from fixtures.shufflenet import Chunk, shufflenet_v1, shufflenet_v2
 from graphlint.bindings import Bindings
 from graphlint.rewrites import PAGE_HEADINGS, Matches, Refusal
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.elimination_stages import STAGES
 from graphlint_rules.rewrites.shuffle_elimination import REWRITE
+from graphlint_rules.rewrites.shuffles.stages import STAGES
 from tests.rewrites.shuffle_nets import Net, assert_same, operators, outputs, rewritten
 
 MOVES = {"Transpose", "Slice", "Gather", "Reshape"}

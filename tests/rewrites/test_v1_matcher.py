@@ -20,9 +20,9 @@ from fixtures.shufflenet import shufflenet_v1, shufflenet_v2
 from graphlint.bindings import Bindings
 from graphlint.rewrites import Matches, Subject
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.networks import Network, find_network, paper_scale
-from graphlint_rules.rewrites.units import Activation, V1Unit
-from graphlint_rules.rewrites.v1_matcher import match_v1_units
+from graphlint_rules.rewrites.v1.matcher import match_v1_units
+from graphlint_rules.rewrites.v1.networks import Network, find_network, paper_scale
+from graphlint_rules.rewrites.v1.units import Activation, V1Unit
 from tests.rewrites.v1_builder import SIZE, Builder, Form
 from tests.rewrites.v1_forms import model, sweep, unit, unit_model
 from tests.rewrites.v1_numbers import evaluated

@@ -13,7 +13,7 @@ from onnx import ModelProto, helper
 
 from graphlint.bindings import Bindings
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.v1_matcher import match_v1_units
+from graphlint_rules.rewrites.v1.matcher import match_v1_units
 from tests.rewrites.v1_builder import SIZE, Builder, Form
 from tests.rewrites.v1_forms import branch, model, unit, unit_model
 

@@ -13,8 +13,8 @@ from onnx import ModelProto
 from graphlint.bindings import Bindings
 from graphlint.rewrites import Refusal
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.networks import Network, find_network, paper_scale
-from graphlint_rules.rewrites.v1_matcher import match_v1_units
+from graphlint_rules.rewrites.v1.matcher import match_v1_units
+from graphlint_rules.rewrites.v1.networks import Network, find_network, paper_scale
 from tests.rewrites.v1_builder import Builder, Form
 from tests.rewrites.v1_forms import model, unit
 

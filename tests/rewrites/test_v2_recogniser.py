@@ -15,7 +15,7 @@ from fixtures.mobilenet import mobilenet_v2
 from fixtures.shufflenet import shufflenet_v1, shufflenet_v2
 from graphlint.bindings import Bindings
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.v2_recogniser import V2Unit, recognise_v2
+from graphlint_rules.rewrites.v2.recogniser import V2Unit, recognise_v2
 from tests.rewrites.v1_builder import SIZE, Builder, Form
 from tests.rewrites.v1_forms import model
 from tests.rewrites.v1_shuffles import SHUFFLES

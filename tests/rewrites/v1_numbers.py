@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from graphlint_rules.rewrites.units import Activation, ConvLayer, SpatialShape, V1Unit
+from graphlint_rules.rewrites.v1.units import Activation, ConvLayer, SpatialShape, V1Unit
 
 Array = np.ndarray[Any, Any]
 

@@ -54,7 +54,7 @@ from graphlint.rule import Option
 
 
 def _stages() -> Stages:
-    from graphlint_rules.rewrites.elimination_stages import STAGES
+    from graphlint_rules.rewrites.shuffles.stages import STAGES
 
     return STAGES
 

@@ -62,11 +62,11 @@ from __future__ import annotations
 
 from graphlint.rewrites import Rewrite, Stages
 from graphlint.rule import Option
-from graphlint_rules.rewrites.plan_names import PLANS
+from graphlint_rules.rewrites.v2.plan_names import PLANS
 
 
 def _stages() -> Stages:
-    from graphlint_rules.rewrites.v1_to_v2_stages import STAGES
+    from graphlint_rules.rewrites.v2.stages import STAGES
 
     return STAGES
 

@@ -10,15 +10,15 @@ from typing import Any, cast
 import numpy as np
 
 from graphlint.rewrites import FitRequest, Match, Place, Plan, Subject
-from graphlint_rules.rewrites.fitting.arrays import flat, to_front
-from graphlint_rules.rewrites.fitting.nonlinear import nonlinear
-from graphlint_rules.rewrites.fitting.windows import Bands
-from graphlint_rules.rewrites.heads import Head
-from graphlint_rules.rewrites.networks import Network, Stage
-from graphlint_rules.rewrites.units import V1Unit
-from graphlint_rules.rewrites.v2_network import V2Network, V2Weights
-from graphlint_rules.rewrites.v2_units import UnitPlan
-from graphlint_rules.rewrites.v2_weights import dense, exact_weights, seeded_weights
+from graphlint_rules.rewrites.v1.heads import Head
+from graphlint_rules.rewrites.v1.networks import Network, Stage
+from graphlint_rules.rewrites.v1.units import V1Unit
+from graphlint_rules.rewrites.v2.fitting.arrays import flat, to_front
+from graphlint_rules.rewrites.v2.fitting.nonlinear import nonlinear
+from graphlint_rules.rewrites.v2.fitting.windows import Bands
+from graphlint_rules.rewrites.v2.network import V2Network, V2Weights
+from graphlint_rules.rewrites.v2.units import UnitPlan
+from graphlint_rules.rewrites.v2.weights import dense, exact_weights, seeded_weights
 from tests.rewrites.fitting.made_units import v1_unit
 
 Array = np.ndarray[Any, Any]

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from graphlint.graph import Node
-from graphlint_rules.rewrites.units import NONE, Activation, ConvLayer, Pool, SpatialShape, V1Unit
-from graphlint_rules.rewrites.v2_units import UnitPlan
+from graphlint_rules.rewrites.v1.units import (
+    NONE,
+    Activation,
+    ConvLayer,
+    Pool,
+    SpatialShape,
+    V1Unit,
+)
+from graphlint_rules.rewrites.v2.units import UnitPlan
 
 RELU = Activation("Relu")
 _NODE = Node(0, "add", "add", "Add", "", 17, (), (), {}, None)

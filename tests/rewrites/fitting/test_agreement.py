@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphlint_rules.rewrites.fitting.agreement import agreement
-from graphlint_rules.rewrites.fitting.budget import parts
+from graphlint_rules.rewrites.v2.fitting.agreement import agreement
+from graphlint_rules.rewrites.v2.fitting.budget import parts
 
 
 @pytest.mark.parametrize("share", [0.5, 0.85, 0.97])

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from graphlint.rewrites import CannotFit, Fitted
-from graphlint_rules.rewrites.fitting import fit
-from graphlint_rules.rewrites.fitting.arrays import flat, to_front
-from graphlint_rules.rewrites.fitting.parameters import Pointwise
-from graphlint_rules.rewrites.fitting.student import Chain, Head, Student, Unit
-from graphlint_rules.rewrites.v2_weights import exact_weights
+from graphlint_rules.rewrites.v2.fitting import fit
+from graphlint_rules.rewrites.v2.fitting.arrays import flat, to_front
+from graphlint_rules.rewrites.v2.fitting.parameters import Pointwise
+from graphlint_rules.rewrites.v2.fitting.student import Chain, Head, Student, Unit
+from graphlint_rules.rewrites.v2.weights import exact_weights
 from tests.rewrites.fitting.made_networks import (
     SIZE,
     MadeTeacher,

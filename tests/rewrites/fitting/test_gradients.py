@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphlint_rules.rewrites.fitting.nonlinear import nonlinear
-from graphlint_rules.rewrites.fitting.parameters import Layer, Parameters, Pointwise
-from graphlint_rules.rewrites.fitting.student import Chain, Head, Student, Unit
-from graphlint_rules.rewrites.fitting.windows import Bands
-from graphlint_rules.rewrites.units import NONE, Activation, SpatialShape
-from graphlint_rules.rewrites.v2_units import ConvWeights, UnitPlan, UnitWeights
-from graphlint_rules.rewrites.v2_weights import seeded_weights
+from graphlint_rules.rewrites.v1.units import NONE, Activation, SpatialShape
+from graphlint_rules.rewrites.v2.fitting.nonlinear import nonlinear
+from graphlint_rules.rewrites.v2.fitting.parameters import Layer, Parameters, Pointwise
+from graphlint_rules.rewrites.v2.fitting.student import Chain, Head, Student, Unit
+from graphlint_rules.rewrites.v2.fitting.windows import Bands
+from graphlint_rules.rewrites.v2.units import ConvWeights, UnitPlan, UnitWeights
+from graphlint_rules.rewrites.v2.weights import seeded_weights
 from tests.rewrites.fitting.made_units import RELU, v1_unit, v2_plan, window
 
 Array = np.ndarray[Any, Any]

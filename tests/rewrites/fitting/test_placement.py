@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphlint_rules.rewrites.fitting.placement import (
+from graphlint_rules.rewrites.v2.fitting.placement import (
     after_unit,
     fates,
     placed,
     placed_for_end,
 )
-from graphlint_rules.rewrites.fitting.student import places
+from graphlint_rules.rewrites.v2.fitting.student import places
 from tests.rewrites.fitting.made_units import v1_unit, v2_plan
 
 RANDOM = np.random.default_rng(0)

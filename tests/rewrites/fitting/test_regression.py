@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphlint_rules.rewrites.fitting.nonlinear import nonlinear
-from graphlint_rules.rewrites.fitting.regression import (
+from graphlint_rules.rewrites.v1.units import Activation
+from graphlint_rules.rewrites.v2.fitting.nonlinear import nonlinear
+from graphlint_rules.rewrites.v2.fitting.regression import (
     leading_directions,
     most_telling,
     solver,
     through_activation,
 )
-from graphlint_rules.rewrites.units import Activation
 
 
 @pytest.fixture

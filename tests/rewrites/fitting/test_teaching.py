@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from graphlint_rules.rewrites.fitting.arrays import flat, to_front
-from graphlint_rules.rewrites.fitting.augmentation import CHANGES, Augmentation, sensible
-from graphlint_rules.rewrites.fitting.teaching import Source, sampled
+from graphlint_rules.rewrites.v2.fitting.arrays import flat, to_front
+from graphlint_rules.rewrites.v2.fitting.augmentation import CHANGES, Augmentation, sensible
+from graphlint_rules.rewrites.v2.fitting.teaching import Source, sampled
 from tests.rewrites.fitting.made_networks import MadeTeacher, smooth_images, teacher
 
 Array = np.ndarray[Any, Any]

@@ -12,12 +12,12 @@ from graphlint.bindings import Bindings
 from graphlint.rewrites import Plan
 from graphlint.rewriting.runner import Runner
 from graphlint.rewriting.subject import read
-from graphlint_rules.rewrites.fitting import fit
-from graphlint_rules.rewrites.fitting.arrays import to_front
-from graphlint_rules.rewrites.fitting.parameters import Pointwise
-from graphlint_rules.rewrites.fitting.student import Chain, Head, Student, Unit
-from graphlint_rules.rewrites.plans import make_plan
-from graphlint_rules.rewrites.v1_matcher import match_v1_units
+from graphlint_rules.rewrites.v1.matcher import match_v1_units
+from graphlint_rules.rewrites.v2.fitting import fit
+from graphlint_rules.rewrites.v2.fitting.arrays import to_front
+from graphlint_rules.rewrites.v2.fitting.parameters import Pointwise
+from graphlint_rules.rewrites.v2.fitting.student import Chain, Head, Student, Unit
+from graphlint_rules.rewrites.v2.plans import make_plan
 from tests.rewrites.fitting.made_networks import request, start_for
 
 TRAINED = FOLDER / "trained"

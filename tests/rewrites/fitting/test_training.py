@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphlint_rules.rewrites.fitting.augmentation import Augmentation
-from graphlint_rules.rewrites.fitting.budget import Deadline
-from graphlint_rules.rewrites.fitting.optimiser import Schedule
-from graphlint_rules.rewrites.fitting.parameters import Layer
-from graphlint_rules.rewrites.fitting.training import Run, Trained, train
+from graphlint_rules.rewrites.v2.fitting.augmentation import Augmentation
+from graphlint_rules.rewrites.v2.fitting.budget import Deadline
+from graphlint_rules.rewrites.v2.fitting.optimiser import Schedule
+from graphlint_rules.rewrites.v2.fitting.parameters import Layer
+from graphlint_rules.rewrites.v2.fitting.training import Run, Trained, train
 
 Array = np.ndarray[Any, Any]
 

@@ -1,0 +1,1 @@
+"""Channel shuffles: recognised by their permutation, and folded into weights."""

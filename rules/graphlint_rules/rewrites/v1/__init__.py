@@ -1,0 +1,1 @@
+"""ShuffleNet V1: its units and networks, found in whatever spelling."""
