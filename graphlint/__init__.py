@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphlint.api import check, load, profile
+    from graphlint.api import check, load, profile, rewrite
     from graphlint.errors import GraphlintError
     from graphlint.findings import Finding, Location, Severity
     from graphlint.graph import GraphView, Node
@@ -41,11 +41,12 @@ __all__ = [
     "check",
     "load",
     "profile",
+    "rewrite",
 ]
 
 # Imported when first asked for: the command line must start without them.
 _HOMES = {
-    "api": ("check", "load", "profile"),
+    "api": ("check", "load", "profile", "rewrite"),
     "errors": ("GraphlintError",),
     "findings": ("Finding", "Location", "Severity"),
     "graph": ("GraphView", "Node"),

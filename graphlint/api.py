@@ -1,17 +1,21 @@
-"""The public functions: `graphlint.check`, `graphlint.profile`, `graphlint.load`."""
+"""The public functions: `graphlint.check`, `profile`, `rewrite`, `load`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphlint.checking import Options, check_paths
+from graphlint.checking import Options, check_paths, settings_for
 from graphlint.results import Report
 from graphlint.timing import LatencyOptions
 
 if TYPE_CHECKING:
     from graphlint.graph import GraphView
+    from graphlint.rewriting.request import Weights
+    from graphlint.rewriting.results import RewriteReport
+    from graphlint.rule import OptionValue
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -48,6 +52,52 @@ def profile(
         settings, want_findings=False, want_nodes=True, want_regions=regions, latency=latency
     )
     return check_paths(_paths(paths), options)
+
+
+def rewrite(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None,
+    *,
+    name: str = "",
+    plan: str = "auto",
+    weights: Weights = "fit",
+    calib: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    force: bool = False,
+    latency: LatencyOptions | None = None,
+    options: Mapping[str, OptionValue] = {},
+    **settings: Any,
+) -> RewriteReport:
+    """Rewrite the model at `path` to `out` in a child process; `out=None` only says what would be.
+
+    `name` is that of a rewrite, empty for ShuffleNet V1 to V2; `options` are the rewrite's own.
+    `calib` has unlabelled inputs as the model takes them. Other arguments are those of the command
+    line. Where nothing matches, the report has no `plan` and nothing is written.
+
+    Raises:
+        UsageError: the arguments make no sense, or `out` stands in the way.
+        ModelError: the model can't be read.
+        RewriteError: the result did not pass a check; nothing was written.
+        WorkerError: the child crashed, hung or took too much memory; nothing was written.
+    """
+    from graphlint.rewriting.isolated import rewrite as run
+    from graphlint.rewriting.request import RewriteRequest
+
+    folder = Path(path).parent
+    request = RewriteRequest(
+        path=os.fspath(path),
+        settings=settings_for(folder, Options(settings)),
+        rewrite=name,
+        out=None if out is None else Path(out),
+        plan=plan,
+        options=options,
+        weights=weights,
+        calib=None if calib is None else Path(calib),
+        seed=seed,
+        force=force,
+        latency=latency,
+    )
+    return run(request)
 
 
 def load(path: str | os.PathLike[str], **settings: Any) -> GraphView:

@@ -52,3 +52,15 @@ def test_every_public_name_is_there() -> None:
         assert getattr(graphlint, name) is not None
     with pytest.raises(AttributeError):
         _ = graphlint.no_such_name
+
+
+def test_rewrite_writes_and_reports(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    out = tmp_path / "out.onnx"
+    report = graphlint.rewrite(
+        FIXTURES / "shufflenet_v1.onnx", out, plan="keep", weights="structure"
+    )
+    assert (report.plan, len(report.places)) == ("keep", 6)
+    assert out.exists()
+    planned = graphlint.rewrite(out, None, weights="structure")
+    assert not planned.plan

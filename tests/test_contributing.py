@@ -131,7 +131,8 @@ def relus(path: Path) -> Path:
         [info("x", TensorProto.FLOAT, [4])],
         [info(name, TensorProto.FLOAT, [4]) for name in "cef"],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+    imports = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
     return path
 
 

@@ -25,11 +25,9 @@ def side(title: str, path: str, moved: int, unknown: str | None = None) -> NodeS
     return NodeSide(title, NodeReport(0, path, path, op, "", cost))
 
 
-def model(
-    path: str = "a.onnx", *nodes: NodeChange, moved: tuple[int, int] = (4096, 2048)
-) -> ModelDiff:
+def model(path: str, *nodes: NodeChange) -> ModelDiff:
     old, new = (
-        ModelReport(path, totals=Totals(9, 0, 0, 0, total // 4, total, 0)) for total in moved
+        ModelReport(path, totals=Totals(9, 0, 0, 0, moved // 4, moved, 0)) for moved in (4096, 2048)
     )
     return ModelDiff(old, new, Change(nodes, 5, (1, 2), ()))
 
