@@ -41,7 +41,7 @@ __all__ = ["MAX_BYTES", "MIN_SAMPLES", "Calibration", "Preprocessing", "load", "
 MIN_SAMPLES = 32
 """Fewer say too little: a part of them is held out, and statistics are made of the rest."""
 
-MAX_BYTES = 2 << 30
+MAX_BYTES = 1 << 30
 """What the samples may take in memory as float32; of more, some are left out."""
 
 _STATE_PIXELS = (

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from typing import Any
 
 from graphlint.errors import UsageError
@@ -20,7 +21,9 @@ from graphlint.rewriting.verify import runner
 MOST_IMAGES = 8192
 """Calibration samples that are used; of more, evenly spaced ones are read."""
 
-MADE_UP_IMAGES = 2048
+MADE_UP_BYTES = 1 << 29
+"""What made-up images may take in memory: 2,048 small ones, of larger ones at least 256."""
+
 _SLACK_SECONDS = 600.0
 """What a fit may take beyond its time: reading images, one step, the statistics at the end."""
 
@@ -93,7 +96,10 @@ def _calibration(job: Job) -> Calibration:
     job.tell(Progress("reading calibration data", seconds=_SLACK_SECONDS))
     if request.calib is not None:
         return calibration.load(request.calib, view, request.preprocessing, MOST_IMAGES)
-    made = calibration.made_up(view, request.preprocessing, MADE_UP_IMAGES, request.seed)
+    shape = view.shape(view.inputs[0]) if view.inputs else None
+    image_bytes = 4 * prod(shape[1:]) if shape else 1
+    count = min(2048, max(256, MADE_UP_BYTES // max(1, image_bytes)))
+    made = calibration.made_up(view, request.preprocessing, count, request.seed)
     if made is None:
         raise UsageError(
             f"{request.path}: weights can't be carried over without data",
