@@ -268,14 +268,29 @@ def test_differences_know_infinities() -> None:
     assert verify.largest_difference([np.array([2.0])], [np.array([1.0])]) == 0.5
 
 
-def test_float16_stays_float16(tmp_path: Path) -> None:
-    model = onnx.load(FIXTURES / "shufflenet_v1_unit_stride2.onnx")
+def halved(model: ModelProto, factor: float = 1.0) -> ModelProto:
+    """The model in float16, the weights of its first convolution times `factor`."""
+    first = next(node.input[1] for node in model.graph.node if node.op_type == "Conv")
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, tensor.name))
+            numbers = numpy_helper.to_array(tensor) * (factor if tensor.name == first else 1)
+            tensor.CopyFrom(numpy_helper.from_array(numbers.astype(np.float16), tensor.name))
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    return model
+
+
+def test_exact_units_are_compared_where_float16_does_not_overflow(tmp_path: Path) -> None:
+    model = halved(onnx.load(FIXTURES / "shufflenet_v1.onnx"), 4000.0)
+    source = saved(model, tmp_path)
+    report = rewritten(source, tmp_path)
+    exact = [place.difference for place in report.places if place.exact]
+    assert len(exact) == 3
+    assert all(difference is not None and difference < 2e-2 for difference in exact)
+
+
+def test_float16_stays_float16(tmp_path: Path) -> None:
+    model = halved(onnx.load(FIXTURES / "shufflenet_v1_unit_stride2.onnx"))
     report = rewritten(saved(model, tmp_path), tmp_path)
     assert report.exact
     new = onnx.load(tmp_path / "out.onnx")
