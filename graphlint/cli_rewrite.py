@@ -88,7 +88,7 @@ def rewrite(
             "--rewrite",
             metavar="NAME",
             help="Which rewrite: see `graphlint rule`.",
-            show_default="",
+            show_default=False,
         ),
     ] = "",
     plan: Annotated[
