@@ -60,7 +60,8 @@ def rewrites() -> Mapping[str, Rewrite]:
     """Every rewrite of every installed pack, by name, sorted.
 
     Raises:
-        PluginError: a pack can't be loaded, or two rewrites share a name.
+        PluginError: a pack can't be loaded, two rewrites share a name, or there is none to be done
+            without being asked for by name.
     """
     from dataclasses import replace
 
@@ -75,6 +76,12 @@ def rewrites() -> Mapping[str, Rewrite]:
                 )
             _check_rewrite(rewrite, entry)
             found[rewrite.name] = replace(rewrite, pack=_title(entry))
+    if all(rewrite.only_by_name for rewrite in found.values()):
+        raise PluginError(
+            "no rewrite is installed",
+            cause=f"no installed package has one under the entry point group {RULES_GROUP!r}",
+            hint="install graphlint itself: `pip install .` in its checkout",
+        )
     return dict(sorted(found.items()))
 
 
