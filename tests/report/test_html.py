@@ -244,12 +244,14 @@ def test_several_models_stand_on_one_page() -> None:
 )
 def test_page_works_in_chromium(model: ModelReport, rows: int, theme: str, tmp_path: Path) -> None:
     text = render(measured.report(model), CEILINGS)
-    dom = dumped(
-        text.replace('<html lang="en">', f'<html lang="en" data-theme="{theme}">'), tmp_path
-    )
+    text = text.replace('<html lang="en">', f'<html lang="en" data-theme="{theme}">')
+    for _ in range(3):  # rows fill the table at the first frame, which a busy machine may not reach
+        dom = dumped(text, tmp_path)
+        drawn = len(re.findall(r'<tr class="row"', dom))
+        if drawn >= min(rows, 20):
+            break
     assert "data-error" not in dom[: dom.index("<head>")]
     assert f'aria-rowcount="{rows + 1}"' in dom
-    drawn = len(re.findall(r'<tr class="row"', dom))
     assert min(rows, 20) <= drawn <= 100
     assert dom.count('tabindex="0"') >= 1
     assert f"Theme: {theme}" in dom
