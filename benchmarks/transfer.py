@@ -107,13 +107,18 @@ def rewritten(model: Path, out: Path, arguments: Sequence[str]) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Run:
-    """One rewrite. `seconds` is what a fit may take."""
+    """One rewrite. `seconds` is what a fit may take, `steps` those of its distillation.
+
+    With steps, seconds should be plenty: the result then does not depend on how busy the machine
+    is.
+    """
 
     plan: str
     data: bool
     stage: str
     seed: int
     seconds: float
+    steps: int | None = None
 
 
 def one(task: Task, folder: Path, run: Run) -> dict[str, Any]:
@@ -121,6 +126,7 @@ def one(task: Task, folder: Path, run: Run) -> dict[str, Any]:
     out = folder / f"{task.name}-{run.plan}-{run.data}-{run.stage}-{run.seed}.onnx"
     arguments = ["--plan", run.plan, "--weights", run.stage, "--seed", str(run.seed)]
     arguments += ["--block", str(task.block), "--time-budget", str(run.seconds)]
+    arguments += [] if run.steps is None else ["--steps", str(run.steps)]
     if run.data:
         arguments += ["--calib", str(folder / f"{task.name}.npy")]
     else:
@@ -142,12 +148,13 @@ def one(task: Task, folder: Path, run: Run) -> dict[str, Any]:
     }
 
 
-def runs(seeds: int, seeds_without: int, seconds: float) -> Iterator[Run]:
+def runs(arguments: argparse.Namespace) -> Iterator[Run]:
     """Every plan, with data and without, at every stage; a structure does not depend on data."""
-    for stage, plan, data, seed in product(STAGES, PLANS, (True, False), range(seeds)):
-        wanted = seeds if data else seeds_without
-        if seed < wanted and (stage != "structure" or (data and seed == 0)):
-            yield Run(plan, data, stage, seed, seconds)
+    wanted = {True: arguments.seeds, False: arguments.seeds_without}
+    most = range(max(wanted.values()))
+    for stage, plan, data, seed in product(arguments.stages, arguments.plans, wanted, most):
+        if seed < wanted[data] and (stage != "structure" or (data and seed == 0)):
+            yield Run(plan, data, stage, seed, arguments.seconds, arguments.steps)
 
 
 def large(folder: Path, seconds: float) -> dict[str, Any]:
@@ -164,14 +171,22 @@ def main() -> None:
     """Run, print, and write the raw figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="where there is data")
     parser.add_argument("--seeds-without", type=int, default=3, help="where there is no data")
     parser.add_argument("--seconds", type=float, default=170.0, help="for a fit")
+    parser.add_argument("--steps", type=int, help="of distillation; with plenty of seconds")
+    parser.add_argument("--plans", nargs="*", default=PLANS)
+    parser.add_argument("--stages", nargs="*", default=STAGES)
     parser.add_argument("--jobs", type=int, default=1, help="rewrites side by side")
     parser.add_argument("--tasks", nargs="*", default=["textures", "digits", "large"])
     arguments = parser.parse_args()
     makers: Mapping[str, Callable[[], Task]] = {"textures": texture_task, "digits": digit_task}
-    result: dict[str, Any] = {**machine(), "seconds": arguments.seconds, "runs": []}
+    result: dict[str, Any] = {
+        **machine(),
+        "seconds": arguments.seconds,
+        "steps": arguments.steps,
+        "runs": [],
+    }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for key in arguments.tasks:
@@ -183,8 +198,7 @@ def main() -> None:
             teacher = answers(task.model, task.images)
             result[f"{key}_teacher_accuracy"] = float((teacher == task.labels).mean())
             with ThreadPoolExecutor(arguments.jobs) as pool:
-                wanted = runs(arguments.seeds, arguments.seeds_without, arguments.seconds)
-                for row in pool.map(partial(one, task, folder), wanted):
+                for row in pool.map(partial(one, task, folder), runs(arguments)):
                     result["runs"].append(row)
                     print(
                         f"{row['task']:9}{row['plan']:14}{'data' if row['data'] else 'none':5}"

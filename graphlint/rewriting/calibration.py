@@ -16,7 +16,7 @@ import numpy as np
 
 from graphlint.graph import GraphView
 from graphlint.rewriting.array_files import ArrayFile, UnusableFile, open_array
-from graphlint.rewriting.dead_leaves import dead_leaves
+from graphlint.rewriting.generated import generated
 from graphlint.rewriting.image_folder import (
     ImageFile,
     by,
@@ -123,10 +123,10 @@ def made_up(
         mean = tuple(value / scale for value in mean or (0.0,))
         std = tuple(value / scale for value in std or (1.0,))
     count = min(count, max(1, MAX_BYTES // (4 * math.prod(shape))))
-    images = dead_leaves(count, shape, seed, mean=mean, std=std)
+    images = generated(count, shape, seed, mean=mean, std=std)
     if found.channel_axis == 2:
         images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-    return Calibration(images, f"{counted(count, 'generated image')} (dead leaves)", made_up=True)
+    return Calibration(images, counted(count, "generated image"), made_up=True)
 
 
 def _arrays(

@@ -17,58 +17,22 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Random = np.random.Generator
 
-PHOTOGRAPHS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of red, green and blue in photographs with values from 0 to 1 (ImageNet's)."""
-
-_CHUNK, _CHUNK_PIXELS = 32, 1 << 19
-"""How many pictures are made at once, at most: they share sizes, outlines and patterns."""
-
 _SMALLEST = 1.5
 _COVERED = 2.0
 _MAX_LAYERS = 300
 
 
-def dead_leaves(
-    count: int,
-    shape: tuple[int, int, int],
-    seed: int,
-    *,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-) -> Array:
-    """`count` images (count, C, H, W), normalised as a network takes them; the same for a seed.
+def dead_leaves(random: Random, count: int, shape: tuple[int, int, int]) -> Array:
+    """Pictures (count, C, H, W) of values from about 0 to 1.
 
-    Values are made between 0 and 1, as those of photographs, and then `mean` is taken away and the
-    rest divided by `std`: one number, or one a channel. Left out, they are those of `PHOTOGRAPHS`
-    (of their grey, where there are not three channels), so that values are about 0 ± 1, as what a
-    network is commonly trained on.
+    They share sizes, outlines and patterns, each with places and colours of its own.
     """
     channels, height, width = shape
-    images = np.empty((count, channels, height, width), np.float32)
-    size = max(1, min(_CHUNK, _CHUNK_PIXELS // (height * width)))
-    for start in range(0, count, size):
-        chunk = images[start : start + size]
-        random = np.random.default_rng([seed, start])
-        chunk[:] = _pictures(random, len(chunk), channels, height, width)
-    images -= _each(PHOTOGRAPHS[0] if mean is None else mean, channels)
-    images /= _each(PHOTOGRAPHS[1] if std is None else std, channels)
-    return images
-
-
-def _each(values: Sequence[float], channels: int) -> Array:
-    """(channels, 1, 1): the values, or their average where there are not as many."""
-    if len(values) != channels:
-        values = [sum(values) / len(values)]
-    return np.asarray(values, np.float32).reshape(-1, 1, 1)
-
-
-def _pictures(random: Random, count: int, channels: int, height: int, width: int) -> Array:
-    """Images (count, channels, height, width) with values from 0 to 1."""
     pile = _Pile(random, count, channels, height, width)
     pile.cover()
     for radius in _radii(random, height, width):
         pile.drop(radius)
-    return _photographed(random, pile.seen())
+    return pile.seen()
 
 
 def _radii(random: Random, height: int, width: int) -> Iterator[float]:
@@ -245,21 +209,3 @@ _PATTERNS: Sequence[Callable[[Random, Array, Array, Array], Array]] = (
     _rings,
 )
 _SHARES = (0.15, 0.2, 0.25, 0.2, 0.2)
-
-
-def _photographed(random: Random, images: Array) -> Array:
-    """The images as a camera sees them: more or less sharp, with noise, and within 0 and 1."""
-    count = len(images)
-    blur = random.uniform(0, 1, (count, 1, 1, 1)).astype(np.float32)
-    noise = np.exp(random.uniform(math.log(0.005), math.log(0.08), (count, 1, 1, 1)))
-    images = images + blur * (_blurred(images) - images)
-    images += noise.astype(np.float32) * random.standard_normal(images.shape, dtype=np.float32)
-    return np.clip(images, 0, 1)
-
-
-def _blurred(images: Array) -> Array:
-    """A binomial blur over 3×3 pixels; edges are continued."""
-    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
-    blurred: Array = (rows[..., :-2] + 2 * rows[..., 1:-1] + rows[..., 2:]) / 16
-    return blurred

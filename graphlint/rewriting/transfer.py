@@ -21,8 +21,8 @@ from graphlint.rewriting.verify import runner
 MOST_IMAGES = 8192
 """Calibration samples that are used; of more, evenly spaced ones are read."""
 
-MADE_UP_BYTES = 1 << 29
-"""What made-up images may take in memory: 2,048 small ones, of larger ones at least 256."""
+MADE_UP_IMAGES, FEWEST_MADE_UP, MADE_UP_BYTES = 16384, 256, 1 << 29
+"""How many images are made up, and what they may take in memory; a fit chooses among them."""
 
 _SLACK_SECONDS = 600.0
 """What a fit may take beyond its time: reading images, one step, the statistics at the end."""
@@ -98,7 +98,7 @@ def _calibration(job: Job) -> Calibration:
         return calibration.load(request.calib, view, request.preprocessing, MOST_IMAGES)
     shape = view.shape(view.inputs[0]) if view.inputs else None
     image_bytes = 4 * prod(shape[1:]) if shape else 1
-    count = min(2048, max(256, MADE_UP_BYTES // max(1, image_bytes)))
+    count = min(MADE_UP_IMAGES, max(FEWEST_MADE_UP, MADE_UP_BYTES // max(1, image_bytes)))
     made = calibration.made_up(view, request.preprocessing, count, request.seed)
     if made is None:
         raise UsageError(

@@ -144,6 +144,16 @@ def test_stride_2_can_be_fitted_into_the_budget(tmp_path: Path) -> None:
     assert any(not unit.exact for unit in fitted.details.units)
 
 
+def test_a_unit_between_strangers_does_not_shuffle(tmp_path: Path) -> None:
+    subject = subject_of(shufflenet_v1(3, 1.0), tmp_path)
+    found = match(subject)
+    for places, shuffled in (((1,), [False]), ((1, 2), [True, True]), ((1, 3), [False, False])):
+        few = Matches(tuple(found.matches[place] for place in places))
+        made = plan(subject, few, "keep", {**DEFAULTS, "block": 16})
+        assert isinstance(made, Plan)
+        assert [unit.shuffled for unit in made.details.units] == shuffled
+
+
 def test_units_alone_are_no_network(tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "fixtures"
     subject = read(str(folder / "shufflenet_v1_unit_stride1.onnx"), Bindings()).subject

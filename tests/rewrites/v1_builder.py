@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 SIZE = 6
-NEWEST = 25  # what the installed runtime is sure to run
+_RUNTIME = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+NEWEST = 25 if _RUNTIME >= (1, 24) else 21  # what the installed runtime is sure to run
 
 
 @dataclass(frozen=True)

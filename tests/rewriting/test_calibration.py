@@ -589,7 +589,7 @@ def test_images_made_up_are_as_the_model_takes_them() -> None:
     assert found is not None
     assert last is not None
     assert found.made_up
-    assert found.source == "40 generated images (dead leaves)"
+    assert found.source == "40 generated images"
     assert found.images.shape == (40, 3, 8, 10)
     assert np.array_equal(last.images, found.images.transpose(0, 2, 3, 1))
 
@@ -598,7 +598,7 @@ def test_images_made_up_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(calibration, "MAX_BYTES", 4 * 3 * 8 * 10 * 33)
     found = made_up(RGB, UNSTATED, 40, 1)
     assert found is not None
-    assert found.source == "33 generated images (dead leaves)"
+    assert found.source == "33 generated images"
 
 
 @pytest.mark.parametrize("scale", [None, 1.0, 1 / 127.5])

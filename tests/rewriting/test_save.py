@@ -17,9 +17,9 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+from graphlint import atomic
 from graphlint.errors import ModelError, UsageError
 from graphlint.rewriting import save as save_module
-from graphlint.rewriting import staging
 from graphlint.rewriting.save import input_files, refuse_early, save
 from graphlint.rewriting.weights_file import PAGE_BYTES
 
@@ -374,7 +374,7 @@ def _restore(out: Path, old: dict[str, bytes]) -> None:
 
 def _raise_at(patch: pytest.MonkeyPatch, step: str, call: int, raised: type[BaseException]) -> None:
     owner, name = step.split(".")
-    target = {"NewFile": staging.NewFile, "os": os, "save": save_module}[owner]
+    target = {"NewFile": atomic.NewFile, "os": os, "save": save_module}[owner]
     original, calls = getattr(target, name), [0]
 
     def raising(*args: Any, **kwargs: Any) -> Any:
@@ -390,10 +390,10 @@ CHILD = """
 import sys, onnx
 from pathlib import Path
 from graphlint.rewriting import save as save_module
-from graphlint.rewriting import staging
+from graphlint import atomic
 from graphlint.rewriting.save import save
 if sys.argv[3] == "hidden":
-    del staging.os.O_TMPFILE
+    del atomic.os.O_TMPFILE
 source, out = map(Path, sys.argv[1:3])
 proto = onnx.load(source, load_external_data=False)
 print("ready", flush=True)

@@ -101,18 +101,6 @@ def test_exact_units_stay_exact_but_for_the_order_of_channels() -> None:
     assert tuple(distances.argmin(axis=1)) == found.orders["x1"]
 
 
-def test_exact_units_are_trained_where_the_plan_says_so() -> None:
-    units = [*MADE.units, v1_unit(np.random.default_rng(5), 16, 24, stride=2, key=3)]
-    weight = np.random.default_rng(6).standard_normal((5, 24)).astype(np.float32)
-    made = MadeTeacher(units, (weight, np.zeros(5, np.float32)))
-    plan = plan_for(made)
-    free = replace(plan, details=replace(plan.details, trains_exact=True))
-    for each, is_exact in ((plan, True), (free, False)):
-        found = fit(made.subject, each, start_for(each), made, request(IMAGES, steps=5))
-        assert found.differences[0] is None
-        assert (found.differences[3] is None) == is_exact
-
-
 def test_orders_are_told_of_values_between_units() -> None:
     found = fitted(closed_form=True)
     assert set(found.orders) <= {"x1", "x2", "x3"}
@@ -237,6 +225,22 @@ def test_units_alone_keep_the_order_of_a_value_that_others_see() -> None:
         np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(y, centred, strict=True)
     ]
     assert np.median(correlations) > 0.6
+
+
+def test_a_unit_between_strangers_is_better_without_a_shuffle() -> None:
+    lone = MadeTeacher([v1_unit(np.random.default_rng(7), 16, 16, key=0)], MADE.classifier)
+    images = smooth_images(300, seed=1, channels=16)
+    errors = {}
+    for shuffled in (True, False):
+        plan = plan_for(lone, alone=True)
+        units = tuple(replace(unit, shuffled=shuffled) for unit in plan.details.units)
+        plan = replace(plan, details=replace(plan.details, units=units))
+        given = request(images, closed_form=True)
+        found = fit(lone.subject, plan, start_for(plan), lone, given)
+        (errors[shuffled],) = found.differences
+    assert errors[False] is not None
+    assert errors[True] is not None
+    assert errors[False] < 0.8 * errors[True]
 
 
 def test_an_exact_unit_alone_is_left_as_it_is() -> None:

@@ -29,8 +29,7 @@ class V2Network:
     `network` is the whole V1 network where one is there. `stem_width` is the stem's new width,
     `final_width` that of the 1×1 convolution (the paper's conv5) which comes before the head, and
     `final_activation` what follows it; None where there is none. `recut`: the classifier reads
-    another number of channels. `trains_exact`: training may change units that start out exact,
-    other than those at the beginning; they are approximated then.
+    another number of channels.
     """
 
     units: tuple[UnitPlan, ...]
@@ -39,7 +38,6 @@ class V2Network:
     final_width: int | None = None
     final_activation: Activation = NONE
     recut: bool = False
-    trains_exact: bool = False
     style: Style = Style()
 
 

@@ -11,6 +11,7 @@ from graphlint.rewrites import Match, Matches, Place, Plan, Refusal, Subject
 from graphlint.rule import OptionValue
 from graphlint_rules.rewrites.v1.networks import Network, find_network, paper_scale
 from graphlint_rules.rewrites.v1.units import V1Unit
+from graphlint_rules.rewrites.v2.fitting.chains import chains
 from graphlint_rules.rewrites.v2.network import V2Network
 from graphlint_rules.rewrites.v2.plan_names import KEEP, KEEP_FLOPS, MATCH_ALIGNED
 from graphlint_rules.rewrites.v2.units import UnitPlan
@@ -85,7 +86,21 @@ def _unit_by_unit(
         return Refusal(nodes, "every unit has an odd number of channels")
     network = find_network(subject, [unit.unit for unit in units])
     whole = network if isinstance(network, Network) else None
+    if whole is None:
+        units = _alone_unshuffled(subject, units)
     return Plan(name, tuple(places), V2Network(tuple(units), whole), tuple(notes))
+
+
+def _alone_unshuffled(subject: Subject, units: Sequence[UnitPlan]) -> list[UnitPlan]:
+    """The units, without a shuffle where others see what a unit reads and what it puts out.
+
+    Channels are in V1's order there: those that pass must come out at their own places.
+    """
+    alone = {members[0] for members in chains(subject, units) if len(members) == 1}
+    return [
+        replace(unit, shuffled=False) if place in alone else unit
+        for place, unit in enumerate(units)
+    ]
 
 
 def _stride_1(unit: V1Unit, branch: int) -> UnitPlan:

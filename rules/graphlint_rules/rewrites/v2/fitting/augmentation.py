@@ -2,7 +2,7 @@
 
 A change is used where the teacher hardly minds it: where it mostly answers as before, images of its
 kind may well look like that. Mirrored letters are no letters, mirrored textures are textures, and
-the teacher knows.
+the teacher knows. Generated images are changed in every way: they have no right way up.
 """
 
 from __future__ import annotations
@@ -81,6 +81,11 @@ def sensible(source: Source, members: Indices, key: str, seed: int) -> Augmentat
     before = flat(source.run(images, [key])[0])
     names = [name for name in _fitting(images) if _kept(source, images, before, key, name, seed)]
     return Augmentation(tuple(names))
+
+
+def every(images: Array) -> Augmentation:
+    """All changes that leave images of this size as large as they are."""
+    return Augmentation(tuple(_fitting(images)))
 
 
 def _fitting(images: Array) -> Sequence[str]:

@@ -11,7 +11,7 @@ from graphlint.rewrites import CannotFit, Fitted
 from graphlint_rules.rewrites.v1.networks import Network
 from graphlint_rules.rewrites.v2.fitting.agreement import agreement
 from graphlint_rules.rewrites.v2.fitting.arrays import Array, flat
-from graphlint_rules.rewrites.v2.fitting.augmentation import sensible
+from graphlint_rules.rewrites.v2.fitting.augmentation import every, sensible
 from graphlint_rules.rewrites.v2.fitting.closed_form import Chain
 from graphlint_rules.rewrites.v2.fitting.heads import fit_head
 from graphlint_rules.rewrites.v2.fitting.lessons import Answers, Values
@@ -43,8 +43,7 @@ def fit_network(work: Work, network: Network) -> Fitted:
     work.request.progress("agreement", 1.0, found.share)
     units = _unit_weights(work, closed, lesson)
     weights = _described(work, network, closed.orders[0], units, lesson.student.head)
-    exact = [*(True,) * closed.begin, *lesson.student.chain.frozen]
-    differences = _differences(work, closed.orders, units, exact)
+    differences = _differences(work, closed.orders, units)
     orders = moved(work.details.units, closed.orders)
     return Fitted(weights, found, differences, tuple(notes), orders)
 
@@ -102,9 +101,7 @@ def _stem_order(width: int | None, seen: Array) -> Order:
 
 def _lesson(work: Work, network: Network, closed: _Closed) -> Answers:
     units = work.built(work.details.units, closed.weights)[closed.begin :]
-    trains_exact = work.details.trains_exact and not work.request.closed_form
-    frozen = [unit.plan.exact and not trains_exact for unit in units]
-    student = Student(Units(units, frozen), closed.head)
+    student = Student(Units(units, [unit.plan.exact for unit in units]), closed.head)
     return Answers(
         student,
         work.source,
@@ -116,7 +113,10 @@ def _lesson(work: Work, network: Network, closed: _Closed) -> Answers:
 
 
 def _distilled(work: Work, network: Network, lesson: Answers) -> str:
-    augmentation = sensible(work.source, work.parts.fit, network.head.output, work.request.seed)
+    if work.request.made_up:
+        augmentation = every(work.source.images)
+    else:
+        augmentation = sensible(work.source, work.parts.fit, network.head.output, work.request.seed)
     trained = train(
         lesson,
         work.run(augmentation, work.deadline),
@@ -184,12 +184,12 @@ def _stem(work: Work, network: Network, order: Order) -> ConvWeights | None:
 
 
 def _differences(
-    work: Work, orders: list[Order], weights: list[UnitWeights], exact: list[bool]
+    work: Work, orders: list[Order], weights: list[UnitWeights]
 ) -> tuple[float | None, ...]:
     plans = work.details.units
     units = work.built(plans, weights)
     lesson = Values(Units(units, [True] * len(units)), work.source, orders, work.sizes.batch)
     return tuple(
-        None if same else float(error)
-        for same, error in zip(exact, lesson.errors(work.compared_on), strict=True)
+        None if plan.exact else float(error)
+        for plan, error in zip(plans, lesson.errors(work.compared_on), strict=True)
     )

@@ -36,6 +36,10 @@ class Source:
             return size
         return None
 
+    def keep(self, members: Indices) -> None:
+        """Have the images with these numbers only, in their order."""
+        self.images = self.images[members]
+
     def of(self, members: Indices) -> Array:
         """The images with these numbers."""
         images: Array = self.images[members]
