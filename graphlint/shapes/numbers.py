@@ -44,7 +44,7 @@ def read_constant(constant: Constant, payload: Payload | None) -> Numbers | None
         return None
     try:
         return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, RuntimeError, KeyError):
+    except (ValueError, TypeError, RuntimeError, KeyError, MemoryError):
         return None  # its payload does not fit its dimensions; the reader's checks say so
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphlint.graph import ABSENT, Node, OtherType, TensorType, ValueType
 from graphlint.graph_builder import declared_type
 from graphlint.shapes.reasons import title
+from graphlint.shapes.uninferred import outputs_by_name, successor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,13 +17,10 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, Any]
 
-# The onnx package has no inference for these; their first output is shaped like their first input.
-_SHAPED_LIKE_INPUT = frozenset(
-    {("", "MeanVarianceNormalization"), ("", "GroupNormalization")}
-    | {("ai.onnx.ml", op) for op in ("Scaler", "Imputer", "Normalizer")}
-)
 # ONNX Runtime knows these in ONNX's own domain, in opsets that do not have them.
 _RUNTIME_OPERATORS = frozenset({("", "LayerNormalization"), ("", "SimplifiedLayerNormalization")})
+
+_MOST_AXES = 1_000
 
 
 def output_types(
@@ -44,18 +42,61 @@ def output_types(
         shapes = contrib_shapes.infer(node, tensors, [given.get(i) for i in range(len(inputs))])
         if shapes is not None:
             return tuple(shapes)
-    if (node.domain, node.op) in (_RUNTIME_OPERATORS if schema is None else _SHAPED_LIKE_INPUT):
+    if schema is None and (node.domain, node.op) in _RUNTIME_OPERATORS:
         return (inputs[0] if inputs else None,)
     if schema is None:
         return _no_schema(node)
+    if not schema.has_type_and_shape_inference_function:
+        by_name = outputs_by_name(node, inputs)
+        if by_name is not None:
+            return by_name
     for key, type_ in zip(node.inputs, inputs, strict=True):
         if key != ABSENT and type_ is None:
             return reasons.get(key, f"the type of {key!r} is unknown")
-    return _ask_schema(node, schema, inputs, given, imports)
+    if trouble := _crashes_inference(node):
+        return f"{title(node)} {trouble}"
+    if not schema.has_type_and_shape_inference_function:
+        newer = successor(node)
+        if newer is not None:
+            return _ask_successor(node, newer, inputs, given)
+    return _ask_schema(node, node.proto, schema, inputs, given, imports)
+
+
+def _crashes_inference(node: Node) -> str:
+    """What is wrong with a node on which the onnx package would crash, hang or eat all memory."""
+    outputs = len(node.outputs)
+    if node.op == "Split" and node.attribute("num_outputs", outputs) != outputs:
+        return "has not as many outputs as its num_outputs says"
+    batch_dims = node.attribute("batch_dims", 0)
+    if node.op == "GatherND" and isinstance(batch_dims, int) and batch_dims < 0:
+        return "has a negative batch_dims"
+    axis = node.attribute("axis", 0)
+    if node.op == "LayerNormalization" and isinstance(axis, int) and abs(axis) > _MOST_AXES:
+        return "has an axis that no tensor has"
+    return ""
+
+
+def _ask_successor(
+    node: Node,
+    newer: tuple[onnx.NodeProto, int, list[int] | None],
+    inputs: tuple[ValueType | None, ...],
+    given: Mapping[int, Numbers],
+) -> tuple[ValueType | None, ...] | str:
+    import numpy as np
+
+    proto, version, numbers = newer
+    schema = _schema(node.op, version, "")
+    assert schema is not None
+    if numbers is not None:
+        position = len(proto.input) - 1
+        inputs = (*inputs, TensorType(7, (len(numbers),)))
+        given = {**given, position: np.array(numbers, np.int64)}
+    return _ask_schema(node, proto, schema, inputs, given, opset_imports((("", version),)))
 
 
 def _ask_schema(
     node: Node,
+    proto: onnx.NodeProto,
     schema: onnx.defs.OpSchema,
     inputs: tuple[ValueType | None, ...],
     given: Mapping[int, Numbers],
@@ -65,14 +106,13 @@ def _ask_schema(
     from onnx.checker import ValidationError
     from onnx.shape_inference import InferenceError, infer_node_outputs
 
-    names = list(node.proto.input)
+    names = list(proto.input)
     types = {
         name: _type_proto(type_)
         for name, type_ in zip(names, inputs, strict=False)
         if type_ is not None
     }
     data = {names[position]: numpy_helper.from_array(n) for position, n in given.items()}
-    proto = node.proto
     if node.op == "STFT" and node.attribute("onesided") is None:
         # Its default is 1, but onnx's inference takes it for 0.
         proto = type(proto)()
@@ -80,7 +120,14 @@ def _ask_schema(
         proto.attribute.add(name="onesided", type=2, i=1)
     try:
         found = infer_node_outputs(schema, proto, types, data, opset_imports=imports)
-    except (InferenceError, ValidationError, RuntimeError, ValueError, TypeError) as error:
+    except (
+        InferenceError,
+        ValidationError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        MemoryError,  # sizes that no machine holds: this node's trouble, not the model's
+    ) as error:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         return f"shape inference fails at {title(node)}: {detail}"
     outputs = [declared_type(found[name]) if name in found else None for name in node.proto.output]
