@@ -9,12 +9,12 @@ external: their files go along.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphlint.atomic import NewFile, cleaned_up_when_terminated
 from graphlint.errors import ModelError, UsageError
 from graphlint.external_data import external_tensors
 from graphlint.results import ModelReport, NodeReport
@@ -246,16 +246,20 @@ def _write(
             raise _in_the_way(target, "the external data would go there", "choose an empty folder")
         if _is_same(target, out) or target == out:
             raise _in_the_way(out, "the external data would go there", "choose another name")
-    staged: list[tuple[str, Path]] = []
     try:
-        for name, target in zip(data, targets, strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            staged.append((_beside(target), target))
-            shutil.copyfile(source.parent / name, staged[-1][0])
-        staged.append((_beside(out), out))
-        Path(staged[-1][0]).write_bytes(model.SerializeToString(deterministic=True))
-        for temporary, target in staged:
-            os.replace(temporary, target)
+        with cleaned_up_when_terminated(), ExitStack() as stack:
+            staged = []
+            for name, target in zip(data, targets, strict=True):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                staged.append((stack.enter_context(_copied(source.parent / name, target)), target))
+            file = stack.enter_context(NewFile(out.parent))
+            content = model.SerializeToString(deterministic=True)
+            file.write(content, 0)
+            file.finish(len(content))
+            for each, target in (*staged, (file, out)):
+                each.publish(target, replace=force)
+    except EOFError as error:
+        raise ModelError(f"{source}: its external data changed while they were copied") from error
     except OSError as error:
         raise UsageError(
             f"{out}: can't be written", cause=error.strerror or str(error), hint="check its folder"
@@ -266,16 +270,13 @@ def _write(
             cause="with its metadata it is too large for protobuf",
             hint="save it with external data",
         ) from error
-    finally:
-        for temporary, _ in staged:
-            Path(temporary).unlink(missing_ok=True)
 
 
-def _beside(target: Path) -> str:
-    """A new, empty file in the target's folder, with the permissions of any new file."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(temporary, 0o666 & ~mask)
-    return temporary
+def _copied(source: Path, target: Path) -> NewFile:
+    """A new file for `target` with what is in `source`."""
+    file = NewFile(target.parent)
+    with source.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        file.copy(stream.fileno(), 0, size, 0)
+        file.finish(size)
+    return file

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from graphlint.errors import UsageError
+from graphlint.regular_file import read_small
 
 SCHEMA = 1
+_MOST_BYTES = 64 << 20
 _KEYS = ("model", "code", "fingerprint", "sites", "excess_bytes")
 _MEND = "restore it from version control, or delete it and make it anew with --update-baseline"
 
@@ -66,7 +68,7 @@ def read(path: Path) -> Baseline:
         UsageError: there is no such file, it is no baseline, or it is one of another schema.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path, _MOST_BYTES).decode("utf-8")
     except FileNotFoundError as error:
         raise UsageError(
             f"{path}: no such baseline",

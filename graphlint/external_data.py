@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -14,26 +15,55 @@ if TYPE_CHECKING:
     import onnx
 
 
+MOST_TOLD = 10
+"""Problems of one model that are told one by one."""
+
+
 def external_problems(path: str, file: Path, proto: onnx.ModelProto) -> Iterator[GraphlintError]:
-    """One problem a file and kind: a thousand tensors in one missing file are one line."""
+    """One problem a file: a thousand tensors in one missing file are one line.
+
+    Of more than `MOST_TOLD`, the last says how many more there are.
+    """
+    found: dict[str, GraphlintError] = {}
+    for location, problem in _problems(path, file, proto):
+        found.setdefault(location, problem)
+    yield from islice(found.values(), MOST_TOLD)
+    if len(found) > MOST_TOLD:
+        yield ModelError(
+            f"{path}: external data with more such problems",
+            cause=f"{len(found) - MOST_TOLD} other files",
+        )
+
+
+def _problems(
+    path: str, file: Path, proto: onnx.ModelProto
+) -> Iterator[tuple[str, GraphlintError]]:
+    """What is wrong with each tensor, by its location."""
     sizes: dict[str, int | GraphlintError] = {}
-    told: set[str] = set()
     for tensor in external_tensors(proto):
         place = {entry.key: entry.value for entry in tensor.external_data}
         location = place.get("location", "")
+        if len(place) < len(tensor.external_data):
+            yield location, _two_places(path, tensor.name)
+            continue
         if location == "" and "field" in place:
             continue  # a payload of this very file that the reader left out
         if location not in sizes:
             sizes[location] = _external_size(path, file, location)
         size = sizes[location]
-        problem = (
-            size
-            if isinstance(size, GraphlintError)
-            else _out_of_bounds(path, tensor.name, place, size)
-        )
-        if problem is not None and location not in told:
-            told.add(location)
-            yield problem
+        if isinstance(size, GraphlintError):
+            yield location, size
+        elif (problem := _out_of_bounds(path, tensor.name, place, size)) is not None:
+            yield location, problem
+
+
+def _two_places(path: str, name: str) -> GraphlintError:
+    """Readers differ in which one they take: one may be checked, and the other opened."""
+    return ModelError(
+        f"{path}: a tensor in two places",
+        cause=f"{name!r} names more than one, or has its numbers in the model besides",
+        hint="save the model again",
+    )
 
 
 def external_tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -35,7 +35,18 @@ class TensorType:
     @property
     def is_static(self) -> bool:
         """Whether every dimension is a known number."""
-        return self.shape is not None and all(isinstance(dim, int) for dim in self.shape)
+        return self.sizes is not None
+
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """The shape where every dimension is a known number, else None."""
+        return None if self.shape is None else _sizes(self.shape)
+
+
+@lru_cache(maxsize=4096)  # a model has few shapes, and each is asked for many times
+def _sizes(shape: tuple[Dim, ...]) -> tuple[int, ...] | None:
+    sizes = tuple(dim for dim in shape if isinstance(dim, int))
+    return sizes if len(sizes) == len(shape) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +217,7 @@ class GraphView:
     def shape(self, key: str) -> tuple[int, ...] | None:
         """The static shape of a tensor; None where the rank or a dimension is not known."""
         type_ = self.types.get(key)
-        if not isinstance(type_, TensorType) or type_.shape is None:
-            return None
-        dims = tuple(dim for dim in type_.shape if isinstance(dim, int))
-        return dims if len(dims) == len(type_.shape) else None
+        return type_.sizes if isinstance(type_, TensorType) else None
 
     @cached_property
     def static_values(self) -> frozenset[str]:

@@ -44,6 +44,8 @@ def build(model: Model) -> GraphView:
     """
     proto = model.proto
     opsets = {_domain(entry.domain): entry.version for entry in proto.opset_import}
+    if not opsets and 0 < proto.ir_version < 3:
+        opsets = {"": 1}  # before IR 3 there was but one
     functions = {_function_id(function): function for function in proto.functions}
     _check_expansion(model.path, proto.graph, functions)
     builder = _Builder(model.path, functions)
@@ -399,6 +401,12 @@ class _Builder:
             raise ModelError(
                 f"{self.path}: a tensor with a negative dimension",
                 cause=f"{name!r} has the shape {list(constant.shape)}",
+                hint="export the model again",
+            )
+        if constant.elements >= 2**63:
+            raise ModelError(
+                f"{self.path}: a tensor of more than 2^63 elements",
+                cause=f"{name!r} has {len(constant.shape)} dimensions whose product is that large",
                 hint="export the model again",
             )
         self.constants[key] = constant

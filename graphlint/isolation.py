@@ -11,6 +11,7 @@ values only.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
@@ -36,7 +37,7 @@ WALL_FACTOR = 6
 
 def cpu_seconds(structure_bytes: int) -> int:
     """The CPU seconds that a stage may take for a model with so much structure."""
-    return 4 + structure_bytes // 50_000
+    return 4 + structure_bytes // 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,20 @@ def read_frame(stream: IO[bytes]) -> Any:
     data = stream.read(length)
     if len(data) < length:
         raise EOFError
-    return _Unpickler(io.BytesIO(data)).load()
+    with _no_collection():
+        return _Unpickler(io.BytesIO(data)).load()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for cycles: it walks all values over and over as they come, in vain."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Unpickler(pickle.Unpickler):
@@ -140,6 +154,8 @@ class Child:
             return "it did not end in the time that a model of this size is given"
         if code == -getattr(signal, "SIGKILL", 0):
             return "it was stopped: it took too long or too much memory"
+        if code == -getattr(signal, "SIGBUS", 0):
+            return "it crashed (SIGBUS): the file became shorter while it was read"
         if code < 0:
             return f"it crashed ({signal.Signals(-code).name})"
         return f"it ended early (exit code {code})"

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from graphlint.errors import GraphlintError, ModelError
 from graphlint.external_data import external_problems
-from graphlint.wire import WireError, length_delimited, strip
+from graphlint.regular_file import NotRegularError, open_regular
+from graphlint.wire import MAX_DEPTH, WireError, length_delimited, strip
 
 if TYPE_CHECKING:
     import onnx
@@ -45,12 +46,16 @@ class Model:
     structure_bytes: int
     file_bytes: int
     problems: tuple[GraphlintError, ...] = ()
+    modified_ns: int = 0
 
     def payload(self, tensor: onnx.TensorProto) -> onnx.TensorProto | None:
         """A copy of `tensor` with its numbers, or None where they can't be had.
 
         They can't where they lie in an external file, are larger than `MAX_READ_BYTES`, are stored
         in pieces or are broken.
+
+        Raises:
+            ModelError: the file is not what it was when the model was read.
         """
         from google.protobuf.message import DecodeError
 
@@ -68,11 +73,14 @@ class Model:
         if not 0 <= offset <= self.file_bytes - length:
             return None
         try:
-            with self.file.open("rb") as stream:
+            with os.fdopen(open_regular(self.file), "rb") as stream:
+                status = os.fstat(stream.fileno())
                 stream.seek(offset)
                 data = stream.read(length)
         except OSError:
             return None
+        if (status.st_size, status.st_mtime_ns) != (self.file_bytes, self.modified_ns):
+            raise _changed(self.path)
         copy = type(tensor)()
         copy.CopyFrom(tensor)
         copy.ClearField("external_data")
@@ -143,21 +151,20 @@ def load(path: str, *, file: Path | None = None) -> Model:
                 view.release()
         after = os.fstat(stream.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ModelError(
-            f"{path}: changed while it was read",
-            cause="its size or time of modification is not what it was at the start",
-            hint="run graphlint again once the file is written",
-        )
+        raise _changed(path)
     proto = ModelProto()
     try:
         proto.ParseFromString(structure)
     except DecodeError as error:
-        raise _garbage(path, "protobuf can't parse its structure") from error
+        cause = f"its structure is broken, or messages nest deeper than {MAX_DEPTH} in it"
+        raise _garbage(path, cause) from error
     if not proto.HasField("graph"):
         raise _garbage(path, "it holds no graph")
     _refuse_broken_names(path, proto)
+    _refuse_impossible_opsets(path, proto)
     problems = tuple(external_problems(path, source, proto)) if file is None else ()
-    return Model(path, source, proto, len(structure), before.st_size, problems)
+    size, modified = before.st_size, before.st_mtime_ns
+    return Model(path, source, proto, len(structure), size, problems, modified)
 
 
 def _page_dropper(mapped: mmap.mmap) -> Callable[[int], None]:
@@ -179,12 +186,10 @@ def _page_dropper(mapped: mmap.mmap) -> Callable[[int], None]:
 
 def _open_regular(path: str, file: Path) -> int:
     """Open `file` for reading, without ever waiting on a pipe or a device."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        kind = os.stat(file)
-        if not stat.S_ISREG(kind.st_mode):
-            raise _not_regular(path, kind.st_mode)
-        descriptor = os.open(file, flags)
+        return open_regular(file)
+    except NotRegularError as error:
+        raise _not_regular(path, error.mode) from error
     except FileNotFoundError as error:
         raise ModelError(
             f"{path}: no such file", cause="nothing is there", hint="check the path"
@@ -194,11 +199,6 @@ def _open_regular(path: str, file: Path) -> int:
         raise ModelError(
             f"{path}: can't be opened", cause=reason, hint="check the path and its permissions"
         ) from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):  # it was swapped between the two calls
-        os.close(descriptor)
-        raise _not_regular(path, mode)
-    return descriptor
 
 
 def _not_regular(path: str, mode: int) -> ModelError:
@@ -286,6 +286,14 @@ def _not_a_model(path: str, error: WireError, size: int, view: memoryview) -> Mo
     return _garbage(path, f"{error.reason} (byte {error.offset})")
 
 
+def _changed(path: str) -> ModelError:
+    return ModelError(
+        f"{path}: changed while it was read",
+        cause="its size or time of modification is not what it was at the start",
+        hint="run graphlint again once the file is written",
+    )
+
+
 def _garbage(path: str, cause: str) -> ModelError:
     return ModelError(
         f"{path}: no ONNX model", cause=cause, hint="check that the file is an ONNX model"
@@ -304,6 +312,18 @@ def _refuse_broken_names(path: str, proto: onnx.ModelProto) -> None:
             cause=f"{broken!r} is not UTF-8",
             hint="export the model again with names that are",
         ) from None
+
+
+def _refuse_impossible_opsets(path: str, proto: onnx.ModelProto) -> None:
+    """Refuse versions that no reader of models could hold: they are 32-bit numbers there."""
+    imports = [*proto.opset_import, *(o for f in proto.functions for o in f.opset_import)]
+    for entry in imports:
+        if not -(2**31) <= entry.version < 2**31:
+            raise ModelError(
+                f"{path}: an opset that does not exist",
+                cause=f"it is said to be of version {entry.version}",
+                hint="export the model again",
+            )
 
 
 def _names(proto: onnx.ModelProto) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -16,9 +17,13 @@ MEMORY_BYTES = 1 << 30
 
 MEMORY_PER_STRUCTURE_BYTE = 400
 
+_COLLECT_AFTER = 500_000
+"""New objects between two searches for cycles: what a model is read into lives on, and has none."""
+
 
 def main() -> None:
     """Answer requests from standard input until it ends."""
+    gc.set_threshold(_COLLECT_AFTER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")

@@ -68,10 +68,8 @@ class Operand:
         Raises:
             UnknownCost: the rank or a dimension is unknown, or the value is no dense tensor.
         """
-        if isinstance(self.type, TensorType) and self.type.shape is not None:
-            dims = tuple(dim for dim in self.type.shape if isinstance(dim, int))
-            if len(dims) == len(self.type.shape):
-                return dims
+        if isinstance(self.type, TensorType) and (sizes := self.type.sizes) is not None:
+            return sizes
         if isinstance(self.type, OtherType):
             kind = self.type.kind.replace("_", " ")
             raise UnknownCost(f"{self.key!r} is a {kind}, whose size is not known")

@@ -66,6 +66,7 @@ def count(operation: Operation, handle: Handle) -> NodeCost:
     try:
         work = handle.work(operation)
         traffic = _traffic(operation, handle, work)
+        _refuse_impossible(work, traffic)
     except UnknownCost as error:
         return NodeCost(category=handle.category, unknown=str(error))
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -107,6 +108,15 @@ class _Traffic:
     written: _Amount
     weights: _Amount
     parameters: int = 0
+
+
+def _refuse_impossible(work: Work, traffic: _Traffic) -> None:
+    """Sizes in the attributes of a broken model may be negative or fractions; no count is."""
+    amounts = (traffic.read, traffic.written, traffic.weights)
+    figures = (work.multiply_adds, work.element_operations, traffic.parameters)
+    for figure in (*figures, *(amount.elements for amount in amounts)):
+        if figure < 0 or isinstance(figure, float):
+            raise ValueError(f"it counts {figure}")
 
 
 def _traffic(operation: Operation, handle: Handle, work: Work) -> _Traffic:

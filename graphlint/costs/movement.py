@@ -53,7 +53,7 @@ def sampled(operation: Operation) -> Work:
     """GridSample: 1, 2ⁿ or 4ⁿ taps for every output element, n spatial axes."""
     output = operation.output(0)
     per_axis = _TAPS_PER_AXIS.get(attribute_text(operation, "mode", "linear"), 2)
-    taps = per_axis ** (output.rank - 2) if per_axis > 1 else 0
+    taps = per_axis ** max(output.rank - 2, 0) if per_axis > 1 else 0
     return Work(element_operations=taps * output.elements)
 
 

@@ -11,6 +11,9 @@ from graphlint.graph import ABSENT, GraphView, Node, Scope
 
 Handles = Mapping[tuple[str, str], Handle]
 
+MOST = 2**63 - 1
+"""The largest figure of a node: sizes are 64-bit numbers, and no machine holds more."""
+
 FREE = NodeCost(Category.VIEW)
 """The cost of shape arithmetic: it can be folded before the model runs, and moves nothing."""
 
@@ -64,13 +67,13 @@ def node_costs(view: GraphView, handles: Handles) -> Costs:
     arithmetic = shape_arithmetic(view, handles)
     operands = _Operands(view)
     once = [
-        FREE if node.index in arithmetic else _cost_once(node, operands, handles)
+        FREE if node.index in arithmetic else _bounded(_cost_once(node, operands, handles))
         for node in view.nodes
     ]
     executions = _executions(view, once)
     return Costs(
         tuple(
-            _repeated(cost, executions[node.scope])
+            _bounded(_repeated(cost, executions[node.scope]))
             for node, cost in zip(view.nodes, once, strict=True)
         ),
         arithmetic,
@@ -211,6 +214,14 @@ def _repeated(cost: NodeCost, times: int | str) -> NodeCost:
     )
 
 
+def _bounded(cost: NodeCost) -> NodeCost:
+    """The cost, or an unknown one where a figure is too large to be meant."""
+    most = max(cost.memory_access_bytes, cost.multiply_adds, cost.element_operations)
+    if most <= MOST:
+        return cost
+    return NodeCost(cost.category, unknown="its shapes are too large: a figure is above 2^63")
+
+
 def _distinct_parameters(
     view: GraphView, once: list[NodeCost], operands: _Operands, handles: Handles
 ) -> int:
@@ -220,11 +231,17 @@ def _distinct_parameters(
     for node, cost in zip(view.nodes, once, strict=True):
         if not cost.parameters:
             continue
-        stored = {key for key in node.inputs if key in view.constants}
-        repeated = stored & seen
-        if repeated:
+        handle = handles[(node.domain, node.op)]
+        stored = {  # settings do not count, and may elsewhere
+            key
+            for position, key in enumerate(node.inputs)
+            if key in view.constants and position not in handle.control
+        }
+        if stored and stored <= seen:
+            continue
+        if stored & seen:
             whole = operands.operation(node)
-            total += _unseen_parameters(whole, seen, handles[(node.domain, node.op)])
+            total += _unseen_parameters(whole, seen, handle)
         else:
             total += cost.parameters
         seen |= stored

@@ -7,7 +7,9 @@ What can't be told from the graph or the name is 1, which is a valid index, size
 
 from __future__ import annotations
 
+import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from zlib import crc32
 
 from graphlint.graph import ABSENT, GraphView, Node, TensorType
 from graphlint.latency.session import LatencyError, LatencyUsageError
+from graphlint.regular_file import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +28,21 @@ if TYPE_CHECKING:
 SEED = 20180730
 MAX_ELEMENTS = 1 << 28
 """The largest input that is made; larger ones are a mistake in a shape, or need a file."""
+
+MAX_FILE_BYTES = 4 << 30
+"""The most that the arrays of a file may take unpacked."""
+
+# What zipfile, its decompressor and numpy's reader of headers raise for files that are broken.
+_BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 # Operators that hand their input on as it is, as far as its role is concerned.
 _TRANSPARENT = frozenset(
@@ -48,17 +66,27 @@ def load(path: Path) -> Feed:
     import numpy as np
 
     try:
+        os.close(open_regular(path))  # never wait on a pipe
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("it holds one array without a name")
         with archive:
+            _refuse_bomb(archive)
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (*_BROKEN, MemoryError) as error:
         raise LatencyUsageError(
             f"--input-data {path}: can't be read",
             cause=str(error).splitlines()[0] if str(error) else type(error).__name__,
             hint="write it with numpy.savez(path, name=array, …), an array an input",
         ) from error
+
+
+def _refuse_bomb(archive: np.lib.npyio.NpzFile) -> None:
+    """Nothing is unpacked yet; what is, is never more than the archive says."""
+    assert archive.zip is not None
+    size = sum(member.file_size for member in archive.zip.infolist())
+    if size > MAX_FILE_BYTES:
+        raise ValueError(f"its arrays take {size:,} bytes; {MAX_FILE_BYTES:,} is the limit")
 
 
 def check(feed: Feed, view: GraphView) -> None:

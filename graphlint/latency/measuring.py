@@ -12,6 +12,7 @@ from graphlint.bindings import Bindings
 from graphlint.costs.contract import NodeCost
 from graphlint.costs.totals import node_costs
 from graphlint.errors import GraphlintError
+from graphlint.external_data import external_problems
 from graphlint.graph import GraphView
 from graphlint.graph_builder import build
 from graphlint.latency import engines, inputs, shares
@@ -109,7 +110,13 @@ def _result(
 
 
 def view_and_feed(request: MeasureRequest, model: Model) -> tuple[GraphView, Feed]:
-    """The view with the shapes that the model is run with, and what it is fed."""
+    """The view with the shapes that the model is run with, and what it is fed.
+
+    Raises:
+        ModelError: it has external data that may not be opened, or can't be.
+    """
+    for problem in external_problems(request.path, model.file, model.proto):
+        raise problem  # the runtime opens them itself
     view = build(model)
     bindings = request.bindings
     given: Mapping[str, np.ndarray[Any, Any]] | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
+from pathlib import Path
 from typing import IO
 
 from graphlint.errors import GraphlintError
@@ -21,7 +23,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the frames
     request = read_frame(requests)
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    threading.Thread(target=_listen, args=(requests, request.folder), daemon=True).start()
 
     def tell(progress: Progress) -> None:
         write_frame(answers, progress)
@@ -33,13 +35,16 @@ def main() -> None:
     os._exit(0)  # a runtime's threads and destructors have hung and crashed before
 
 
-def _listen(requests: IO[bytes]) -> None:
+def _listen(requests: IO[bytes], folder: Path) -> None:
     """Until the parent says stop, or is gone: it holds this pipe open as long as it lives."""
     try:
         while True:
             if isinstance(read_frame(requests), Stop):
                 transfer.stop.set()
     except EOFError:
+        if folder != Path():  # which would be the user's own
+            for _ in range(10):  # the other thread may be writing into it
+                shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 

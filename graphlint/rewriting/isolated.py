@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from graphlint.errors import GraphlintError, WorkerError
 from graphlint.isolation import read_frame, write_frame
@@ -20,6 +20,15 @@ from graphlint.rewriting.results import RewriteReport
 _START_SECONDS = 60.0
 _LIMITS = Limits()
 _POLL_SECONDS = 0.05
+
+
+class JobRequest(Protocol):
+    """What a child is asked: about the model at `path`."""
+
+    @property
+    def path(self) -> str:
+        """As the user spelt it."""
+        ...
 
 
 def rewrite(
@@ -38,22 +47,27 @@ def rewrite(
         WorkerError: the child crashed, hung or took too much memory; nothing was written.
         GraphlintError: what `graphlint.rewriting.run.rewrite` raises.
     """
-    with scratch_folder() as folder, _Child(limits) as child:
+    with (
+        scratch_folder() as folder,
+        JobChild("graphlint.rewriting.child", "not rewritten", limits) as child,
+    ):
         answer = child.ask(replace(request, folder=folder), progress, keep_partial)
-    if isinstance(answer, GraphlintError):
-        raise answer
     assert isinstance(answer, RewriteReport)
     return answer
 
 
-class _Child:
-    """A process that answers one request; it ends with the `with` block, whatever it is doing."""
+class JobChild:
+    """A process that answers one request; it ends with the `with` block, whatever it is doing.
 
-    def __init__(self, limits: Limits) -> None:
+    `module` is what it runs, `failure` how its end is told ("not rewritten").
+    """
+
+    def __init__(self, module: str, failure: str, limits: Limits = _LIMITS) -> None:
+        self._failure = failure
         self._most = limits.memory()
         # -P: a file called onnx.py beside the models must not be imported.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "graphlint.rewriting.child"],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -65,7 +79,7 @@ class _Child:
         self._ended_for = ""
         self._done = threading.Event()
 
-    def __enter__(self) -> _Child:
+    def __enter__(self) -> JobChild:
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
@@ -78,25 +92,36 @@ class _Child:
                 stream.close()
 
     def ask(
-        self, request: RewriteRequest, progress: Callable[[Progress], None], keep_partial: bool
+        self,
+        request: JobRequest,
+        progress: Callable[[Progress], None],
+        keep_partial: bool = False,
     ) -> object:
-        """The child's answer: a report, or the error that it raised."""
+        """The child's answer.
+
+        Raises:
+            WorkerError: the child crashed, hung or took too much memory.
+            GraphlintError: what the job raised.
+        """
         assert self._process.stdin is not None
         try:
             write_frame(self._process.stdin, request)
             try:
-                return self._answer(progress)
+                answer = self._answer(progress)
             except KeyboardInterrupt:
                 if not keep_partial:
                     raise
-            write_frame(self._process.stdin, Stop())
-            return self._answer(progress)
+                write_frame(self._process.stdin, Stop())
+                answer = self._answer(progress)
         except (EOFError, OSError):
             raise WorkerError(
-                f"{request.path}: not rewritten, {self._stage.stage} failed",
+                f"{request.path}: {self._failure}, {self._stage.stage} failed",
                 cause=self._last_words(),
                 hint="nothing was written; `python -m onnx.checker MODEL` may tell more",
             ) from None
+        if isinstance(answer, GraphlintError):
+            raise answer
+        return answer
 
     def _answer(self, progress: Callable[[Progress], None]) -> object:
         assert self._process.stdout is not None

@@ -18,9 +18,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphlint.atomic import NewFile, cleaned_up_when_terminated, sync_folder
 from graphlint.errors import GraphlintError, ModelError, UsageError
 from graphlint.external_data import external_problems, external_tensors
-from graphlint.rewriting.staging import NewFile, cleaned_up_when_terminated, sync_folder
 from graphlint.rewriting.weights_file import WeightsFile
 
 if TYPE_CHECKING:

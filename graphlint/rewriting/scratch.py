@@ -41,8 +41,14 @@ def is_editable(subject: Subject, node: Node) -> bool:
     """
     # A function's node has the path of its call before its name, and names hold slashes too. But no
     # name can be its own path and another's inside: what may follow a name here holds no slash.
-    label = re.escape(node.proto.name) if node.proto.name else rf"#\d+\({re.escape(node.op)}\)"
-    return node.scope == "" and re.fullmatch(rf"{label}(#\d+)?'*", node.path) is not None
+    if node.proto.name:
+        label = node.proto.name
+    else:
+        number = re.match(r"#\d+", node.path)
+        label = f"{number.group() if number else ''}({node.op})"
+    rest = node.path.removeprefix(label)
+    own = node.path.startswith(label) and re.fullmatch(r"(#\d+)?'*", rest) is not None
+    return node.scope == "" and own
 
 
 def scratch(subject: Subject, nodes: Sequence[Node]) -> gs.Graph:

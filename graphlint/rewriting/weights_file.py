@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphlint.atomic import NewFile
 from graphlint.errors import ModelError
 from graphlint.rewriting.repeated import Undo
-from graphlint.rewriting.staging import NewFile
 
 if TYPE_CHECKING:
     from onnx import TensorProto
