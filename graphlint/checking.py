@@ -15,6 +15,7 @@ from typing import Any
 from graphlint import __version__, config, isolation
 from graphlint.baseline import Baselines
 from graphlint.config import Settings
+from graphlint.devices.chosen import Asked, Chosen, chosen
 from graphlint.errors import ModelError
 from graphlint.model import STANDARD_INPUT, find
 from graphlint.problem import Problem
@@ -114,8 +115,21 @@ def check_paths(
             else:
                 report = replace(report, models=tuple(_told(report.models, each)))
     summary, stale = baselines.finished()
-    notes = (*run_notes(requests, report.models, folders), *stale)
+    devices = (_device(request.settings, options) for request in requests)
+    told = dict.fromkeys(note for device in devices for note in device.notes)
+    notes = (*run_notes(requests, report.models, folders), *stale, *told)
     return replace(report, notes=notes, baseline=summary)
+
+
+def _device(settings: Settings, options: Options) -> Chosen:
+    """The device profile that the settings mean, for how latency is asked to be measured.
+
+    Raises:
+        UsageError: the profile that is given can't be read.
+    """
+    latency = options.latency
+    asked = latency and Asked(latency.provider, latency.threads, latency.optimization)
+    return chosen(settings.device_profile, asked)
 
 
 def _told(
@@ -197,6 +211,7 @@ def _requests(
                     want_findings=options.want_findings,
                     want_nodes=options.want_nodes or options.latency is not None,
                     want_regions=options.want_regions,
+                    device=_device(settings, options).profile,
                 )
                 yield from (replace(request, batch=batch) for batch in options.batches or (None,))
         except ModelError as error:
@@ -223,10 +238,9 @@ def _standard_input(paths: Sequence[str]) -> Iterator[Path | None]:
     import tempfile
     from shutil import copyfileobj
 
-    handle, name = tempfile.mkstemp(prefix="graphlint-", suffix=".onnx")
-    try:
-        with os.fdopen(handle, "wb") as stream:
+    # In a folder of its own: there is nothing that it could take for its external data.
+    with tempfile.TemporaryDirectory(prefix="graphlint-") as folder:
+        file = Path(folder, "model.onnx")
+        with file.open("wb") as stream:
             copyfileobj(sys.stdin.buffer, stream)
-        yield Path(name)
-    finally:
-        os.unlink(name)
+        yield file

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphlint.cli_calibrate import calibrate
 from graphlint.cli_diff import diff
 from graphlint.cli_options import (
     BaselineFile,
     CheckFormat,
     Color,
     ConfigFile,
+    DeviceProfileFile,
     Dim,
     FailOn,
     InputData,
@@ -125,6 +127,7 @@ def check(
         ),
     ] = None,
     input_data: InputData = None,
+    device_profile: DeviceProfileFile = None,
     config: ConfigFile = None,
     isolated: Isolated = False,
     color: Color = Colour.AUTO,
@@ -146,6 +149,7 @@ def check(
             input_shape=input_shape,
             dim=dim,
             baseline=None if baseline is None else str(baseline),
+            device_profile=None if device_profile is None else str(device_profile),
         )
         options = Options(
             overrides,
@@ -169,6 +173,7 @@ def check(
 
 app.command()(profile)
 app.command()(rewrite)
+app.command()(calibrate)
 app.command()(diff)
 
 

@@ -143,6 +143,17 @@ InputData = Annotated[
         rich_help_panel="Latency",
     ),
 ]
+DeviceProfileFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--device-profile",
+        metavar="FILE",
+        help="Price in the seconds of the device that `graphlint calibrate` measured, without a "
+        "runtime. By default this machine's own profile, where there is one.",
+        show_default=False,
+        rich_help_panel="Latency",
+    ),
+]
 OutputFile = Annotated[
     Path | None,
     typer.Option("--output-file", metavar="FILE", help="Write the report there, not to stdout."),

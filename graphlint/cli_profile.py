@@ -12,6 +12,7 @@ import typer
 from graphlint.cli_options import (
     Color,
     ConfigFile,
+    DeviceProfileFile,
     Dim,
     Grouping,
     InputData,
@@ -29,7 +30,7 @@ from graphlint.cli_options import (
     latency_options,
 )
 from graphlint.errors import UsageError
-from graphlint.terminal import FAILED, Colour, errors_told, style, tell, write
+from graphlint.terminal import FAILED, Colour, errors_told, style, tell, tell_notes, write
 
 if TYPE_CHECKING:
     from graphlint.report.text import Style
@@ -59,6 +60,14 @@ def profile(
             "--batch",
             metavar="1,4,16",
             help="Sizes of the batch, with a column each; the model's batch must be symbolic.",
+        ),
+    ] = None,
+    what_if: Annotated[
+        str | None,
+        typer.Option(
+            "--what-if",
+            metavar="RULE|NODE|ALL",
+            help="Build what findings could be instead, and measure what it would save.",
         ),
     ] = None,
     by: Annotated[
@@ -100,6 +109,7 @@ def profile(
         ),
     ] = None,
     input_data: InputData = None,
+    device_profile: DeviceProfileFile = None,
     trace: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +134,36 @@ def profile(
         from graphlint.bindings import parse_batches
         from graphlint.checking import Options
 
+        if what_if is not None:
+            from graphlint import cli_what_if
+
+            _check_alone(compare, batch, trace, annotated)
+            cli_what_if.tell(
+                path,
+                what_if,
+                Options(
+                    given_settings(
+                        input_shape=input_shape,
+                        dim=dim,
+                        device_profile=None if device_profile is None else str(device_profile),
+                    ),
+                    config_file=config,
+                    isolated=isolated,
+                ),
+                latency_options(
+                    latency is not False,
+                    [path],
+                    provider,
+                    threads,
+                    optimization,
+                    time_budget or 3.0,
+                    input_data,
+                ),
+                output_format.value,
+                output_file,
+                color,
+            )
+            raise typer.Exit(CLEAN)
         paths = [path] if compare is None else [path, compare]
         batches = () if batch is None else parse_batches(batch)
         _check_models(paths, annotated)
@@ -132,7 +172,11 @@ def profile(
         page = output_format is ProfileFormat.HTML
         rows = by or (Grouping.NODE if compare is None else Grouping.CATEGORY)
         options = Options(
-            given_settings(input_shape=input_shape, dim=dim),
+            given_settings(
+                input_shape=input_shape,
+                dim=dim,
+                device_profile=None if device_profile is None else str(device_profile),
+            ),
             config_file=config,
             isolated=isolated,
             latency=latency_options(
@@ -158,6 +202,7 @@ def profile(
                 from graphlint.annotate import annotate
 
                 annotate(path, readable[0], annotated)
+        tell_notes(report.notes)
         for problem in dict.fromkeys(report.problems):  # the same at every batch
             tell(problem)
     raise typer.Exit(FAILED if report.problems else CLEAN)
@@ -181,6 +226,20 @@ def _check_models(paths: list[str], annotated: Path | None) -> None:
             cause="standard input has no file whose weights could be copied",
             hint="save the model to a file first",
         )
+
+
+def _check_alone(
+    compare: str | None, batch: str | None, trace: Path | None, annotated: Path | None
+) -> None:
+    """Refuse what --what-if has no place for."""
+    others = {"--compare": compare, "--batch": batch, "--trace": trace, "--annotate": annotated}
+    for option, given in others.items():
+        if given is not None:
+            raise UsageError(
+                f"--what-if and {option} do not go together",
+                cause="each is a report of its own",
+                hint="leave one of them out",
+            )
 
 
 def _check_batches(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +26,7 @@ from graphlint.cli_options import (
     latency_options,
 )
 from graphlint.errors import UsageError
-from graphlint.terminal import Colour, errors_told, style, write
+from graphlint.terminal import Colour, errors_told, progress_line, style, write
 
 if TYPE_CHECKING:
     from graphlint.rewriting.request import Progress
@@ -288,8 +285,8 @@ def rewrite(
                 latency, [path], provider, threads, optimization, 3.0, input_data
             ),
         )
-        with _progress() as show:
-            report = run(request, show, keep_partial=keep_partial)
+        with progress_line() as show:
+            report = run(request, lambda at: show(_spelt(at)), keep_partial=keep_partial)
         if output_format is RewriteFormat.JSON:
             text = reporter.render_json(report)
         else:
@@ -356,25 +353,12 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(parts[0]), int(parts[1])
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A line on stderr that says what is done; none in pipes and hooks."""
-    shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
-
-    def show(progress: Progress) -> None:
-        if not shown:
-            return
-        done = f" {100 * progress.done:.0f}%" if progress.done else ""
-        agrees = (
-            f", {100 * progress.agreement:.1f}% agree with the original"
-            if progress.agreement is not None
-            else ""
-        )
-        sys.stderr.write(f"\r{progress.stage}{done}{agrees} …\x1b[K")
-        sys.stderr.flush()
-
-    try:
-        yield show
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
+def _spelt(progress: Progress) -> str:
+    """What is done, how much of it, and how well the new weights agree so far."""
+    done = f" {100 * progress.done:.0f}%" if progress.done else ""
+    agrees = (
+        f", {100 * progress.agreement:.1f}% agree with the original"
+        if progress.agreement is not None
+        else ""
+    )
+    return f"{progress.stage}{done}{agrees}"

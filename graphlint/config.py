@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from graphlint.errors import ConfigError, UsageError
 from graphlint.findings import Severity
 from graphlint.registry import ALL, did_you_mean
+from graphlint.regular_file import read_small
 
 if TYPE_CHECKING:
     from graphlint.rule import OptionValue
 
 FILE_NAME = "graphlint.toml"
 PYPROJECT = "pyproject.toml"
+_MOST_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Settings:
     baseline: str = ""
     input_shape: tuple[str, ...] = ()
     dim: tuple[str, ...] = ()
+    device_profile: str = ""
     exclude: tuple[str, ...] = ()
     rules: Mapping[str, Mapping[str, OptionValue]] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -127,15 +130,14 @@ def _table(path: Path) -> Mapping[str, Any] | None:
     import tomllib  # not where settings are only held
 
     try:
-        with path.open("rb") as stream:
-            document = tomllib.load(stream)
+        document = tomllib.loads(read_small(path, _MOST_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: no such file", hint="check the path of the configuration"
         ) from error
     except OSError as error:
         raise ConfigError(f"{path}: can't be read", cause=error.strerror or str(error)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, or nested without end
         raise ConfigError(
             f"{path}: no valid TOML", cause=str(error), hint="mend the file"
         ) from error
@@ -226,7 +228,7 @@ def _budgets(path: Path, key: str, value: object) -> tuple[ModelBudgets, ...]:
     )
 
 
-def _baseline(path: Path, key: str, value: object) -> str:
+def _beside(path: Path, key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise _wrong(path, key, value, "a path")
     return str(path.parent.resolve() / value)
@@ -254,9 +256,10 @@ _READERS: Mapping[str, Callable[[Path, str, Any], Any]] = {
     "per-file-ignores": _ignores,
     "require-ignore-reason": _switch,
     "budgets": _budgets,
-    "baseline": _baseline,
+    "baseline": _beside,
     "input-shape": _strings,
     "dim": _strings,
+    "device-profile": _beside,
     "exclude": _strings,
     "rules": _rules,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphlint import registry, shapes
 from graphlint.bindings import Bindings
+from graphlint.costs.contract import Category, NodeCost
 from graphlint.costs.totals import Costs, node_costs
 from graphlint.errors import GraphlintError
 from graphlint.external_data import external_locations
@@ -21,6 +22,7 @@ from graphlint.results import ModelReport, NodeReport, Totals, Uncosted
 from graphlint.structure.facts import dtype_name
 
 if TYPE_CHECKING:
+    from graphlint.pricing import Pricer
     from graphlint.regions import Region
     from graphlint.structure import Structure
 
@@ -90,21 +92,38 @@ def _report(
     errors = [Problem.of(error) for error in model.problems]
     if request.why is not None:
         errors.append(request.why)
-    linted = lint(request, view, costs, rules) if request.want_findings else Lint()
+    pricer = None
+    if request.device is not None:
+        from graphlint.pricing import Pricer
+
+        pricer = Pricer(view, costs, request.device, registry.handles())
+    linted = lint(request, view, costs, rules, pricer) if request.want_findings else Lint()
     errors += linted.problems
     return ModelReport(
         path=request.path,
         batch=request.batch,
         opset=view.opsets.get(""),
         inputs=tuple(_spell_input(view, key) for key in view.inputs),
-        notes=(*notes, *linted.notes),
+        notes=(*notes, *(_scope_notes(costs) if request.want_findings else ()), *linted.notes),
         totals=_totals(costs),
         uncosted=_uncosted(view, costs),
         findings=linted.findings,
-        nodes=_node_reports(request, view, costs) if request.want_nodes else (),
+        nodes=_node_reports(request, view, costs, pricer) if request.want_nodes else (),
         errors=tuple(errors),
         rules=linted.ran,
         ignores=linted.ignores,
+        predicted=None if pricer is None else pricer.run(),
+        device=None if request.device is None else request.device.device,
+    )
+
+
+def _scope_notes(costs: Costs) -> tuple[str, ...]:
+    """What to know where the guidelines are asked about a model that they were not made for."""
+    if any(cost.category is Category.CONVOLUTION for cost in costs.nodes):
+        return ()
+    return (
+        "no node is a convolution: the guidelines were measured on convolutional networks and have "
+        "little to say here; costs hold all the same",
     )
 
 
@@ -157,12 +176,15 @@ def _spell_input(view: GraphView, key: str) -> str:
     return f"{dims or 'scalar'} {dtype_name(type_.dtype)}"
 
 
-def _node_reports(request: Request, view: GraphView, costs: Costs) -> tuple[NodeReport, ...]:
+def _node_reports(
+    request: Request, view: GraphView, costs: Costs, pricer: Pricer | None
+) -> tuple[NodeReport, ...]:
     regions: Mapping[int, str] = {}
     if request.want_regions:
         from graphlint.regions import find_regions
 
         regions = _innermost(find_regions(view, costs.shape_arithmetic))
+    shared: dict[NodeCost, NodeCost] = {}  # equal costs as one object: less to send and to hold
     return tuple(
         NodeReport(
             node.index,
@@ -170,8 +192,11 @@ def _node_reports(request: Request, view: GraphView, costs: Costs) -> tuple[Node
             node.name,
             node.op,
             node.domain,
-            cost,
+            shared.setdefault(cost, cost),
             regions.get(node.index, ""),
+            predicted_seconds=None
+            if pricer is None
+            else pricer.prediction.nodes[node.index].seconds,
         )
         for node, cost in zip(view.nodes, costs.nodes, strict=True)
     )

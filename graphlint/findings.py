@@ -49,6 +49,20 @@ class FoundSite:
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a device profile foretells without a runtime, in seconds, and the error to expect of it.
+
+    Of a finding: what it would save to have its alternatives in its places. `seconds` is None where
+    that can't be told of any of them; `left_out` counts those of which it can't, `reason` says why.
+    """
+
+    seconds: float | None
+    plus_minus: float = 0.0
+    left_out: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """How much of a finding a baseline holds."""
 
@@ -63,7 +77,8 @@ class Finding:
     `excess_bytes` is the sites' sum, None where the rule states none (G3). `seconds` is the
     measured time in the sites' nodes, None where nothing was measured. `fingerprint` is made of the
     nodes' structure: it outlives renaming and re-exporting. `fixable`: a rewrite may help.
-    `known` is what a baseline holds of a finding that is worse than that.
+    `known` is what a baseline holds of a finding that is worse than that. `predicted` is its price
+    on a device, where a profile of one was given.
     """
 
     code: str
@@ -77,6 +92,7 @@ class Finding:
     fixable: bool = False
     seconds: float | None = None
     known: Known | None = None
+    predicted: Predicted | None = None
 
     @property
     def location(self) -> Location:

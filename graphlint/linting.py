@@ -5,14 +5,16 @@ Knows no rule by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphlint import registry
 from graphlint.config import Settings
 from graphlint.costs.totals import Costs
-from graphlint.findings import Finding, FoundSite, Location, Severity
+from graphlint.findings import Finding, FoundSite, Location, Predicted, Severity
 from graphlint.fingerprints import fingerprint, of_finding
 from graphlint.graph import GraphView
 from graphlint.problem import Problem
@@ -21,6 +23,9 @@ from graphlint.results import IgnoreUse
 from graphlint.rule import Context, OptionValue, Rule, Site
 from graphlint.rule_settings import model_limits, rule_options
 from graphlint.suppressions import Suppressions
+
+if TYPE_CHECKING:
+    from graphlint.pricing import Pricer
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,14 @@ def chosen_rules(settings: Settings, path: str) -> tuple[ChosenRule, ...]:
     )
 
 
-def lint(request: Request, view: GraphView, costs: Costs, rules: Iterable[ChosenRule]) -> Lint:
-    """The findings of the rules, and one problem for each rule that fails."""
+def lint(
+    request: Request,
+    view: GraphView,
+    costs: Costs,
+    rules: Iterable[ChosenRule],
+    pricer: Pricer | None = None,
+) -> Lint:
+    """The findings of the rules, priced by `pricer`, and one problem for each rule that fails."""
     settings = request.settings
     suppressions = Suppressions(request.path, view, settings, registry.rules())
     floor = 0 if request.only else settings.min_excess * costs.total.memory_access_bytes
@@ -77,13 +88,15 @@ def lint(request: Request, view: GraphView, costs: Costs, rules: Iterable[Chosen
     for chosen in rules:
         rule = chosen.rule
         try:
-            sites = list(rule.check(Context(view, costs, chosen.options, chosen.limit)))
+            context = Context(view, costs, chosen.options, chosen.limit, request.device)
+            sites = list(rule.check(context))
         except Exception as error:  # a rule is a plug-in: its crash is its own
             problems.append(_failure(request.path, rule, error))
             continue
         ran.append(rule.code)
         kept = [site for site in sites if not _is_silent(suppressions, rule, site)]
-        findings += _fold(request, view, rule, _asked_for(request, kept), floor)
+        price = None if pricer is None else partial(pricer.together, context, rule)
+        findings += _fold(request, view, rule, _asked_for(request, kept), floor, price)
     # What is not counted may be what an ignore is there for.
     judged = ran if not costs.uncosted else []
     return Lint(
@@ -118,7 +131,12 @@ def _failure(path: str, rule: Rule, error: Exception) -> Problem:
 
 
 def _fold(
-    request: Request, view: GraphView, rule: Rule, sites: list[Site], floor: float
+    request: Request,
+    view: GraphView,
+    rule: Rule,
+    sites: list[Site],
+    floor: float,
+    price: Callable[[list[Site]], Predicted] | None,
 ) -> Iterator[Finding]:
     """Like sites as one finding; none of a severity whose excess stays below the floor."""
     default = request.settings.severity.get(rule.code)
@@ -144,6 +162,7 @@ def _fold(
             excess_bytes=sum(counted) if counted else None,
             fingerprint=of_finding(site.fingerprint for site in found),
             fixable=any(site.fixable for site in alike),
+            predicted=None if price is None else price(alike),
         )
 
 
@@ -155,7 +174,11 @@ def _found(path: str, view: GraphView, code: str, site: Site) -> FoundSite:
     )
 
 
-def _order(finding: Finding) -> tuple[int, int, str, str]:
-    """Warnings before info, the largest excess first; ties by code and place."""
+def _order(finding: Finding) -> tuple[int, float, int, str, str]:
+    """Warnings before info, the dearest and then the largest excess first; ties by code and place.
+
+    What has no price stands behind what saves time and before what costs it.
+    """
     excess = -1 if finding.excess_bytes is None else finding.excess_bytes
-    return (-finding.severity, -excess, finding.code, str(finding.location))
+    saving = finding.predicted.seconds if finding.predicted is not None else None
+    return (-finding.severity, -(saving or 0.0), -excess, finding.code, str(finding.location))

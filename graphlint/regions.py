@@ -4,9 +4,10 @@ The paper's fragments (guideline G3) are counted in the building blocks of a net
 block shows in the graph as a *region*: from a value that several nodes read (the fork) to the first
 node that every path from it passes (the join, its immediate post-dominator).
 
-One pass over the edges tells the fragments of every region: each node carries the set of fragments
-behind it as bits of an integer, and the most fragments that stand on one path behind it. What lies
-behind the fork and not behind the join is the region's. Its nodes are listed only for who asks.
+A region is tallied from the inside: from each of its paths one walks from join to join, over the
+regions nested inside it. Which fragments a region holds are bits of an integer; regions that do not
+overlap use the same bits, so that the work grows with the nodes. Its nodes are listed only for who
+asks.
 """
 
 from __future__ import annotations
@@ -131,8 +132,7 @@ class _Flow:
             if node.index not in ignore and not dataless.issuperset(filter(None, node.outputs))
         )
         self.positions = {node.index: position for position, node in enumerate(self.nodes)}
-        fragments = (p for p, node in enumerate(self.nodes) if is_fragment(node))
-        self.bits = {position: 1 << number for number, position in enumerate(fragments)}
+        self.fragments = frozenset(p for p, node in enumerate(self.nodes) if is_fragment(node))
         self.successors: list[tuple[int, ...]] = [()] * len(self.nodes)
         self.forks: list[_Fork] = []
         inputs = view.scopes[path].inputs if path else view.inputs
@@ -169,6 +169,10 @@ class _Flow:
                 node = self.view.nodes[owner] if owner is not None else None
             if node is not None and node.index in self.positions:
                 yield self.positions[node.index]
+
+    def place(self, fork: _Fork) -> int:
+        """The position of the node that forks, -1 for a graph's input."""
+        return -1 if fork.origin is None else self.positions.get(fork.origin.index, -1)
 
     def backwards(self) -> Iterator[int]:
         """Every vertex after all its successors."""
@@ -252,19 +256,20 @@ def _regions_of(flow: _Flow) -> list[Region]:
         join = joins[fork.vertex]
         if join == _SINK:
             continue
-        held = tally.held(fork.vertex)
+        held = tally.held[fork.vertex]
         region = Region(
             fork=fork.key,
             origin=fork.origin,
             join=flow.nodes[join],
             fragments=held.bit_count(),
             own_fragments=(held & ~tally.nested[fork.vertex]).bit_count(),
-            critical_path=tally.longest[fork.vertex] - tally.longest[join] - (join in flow.bits),
+            critical_path=tally.longest[fork.vertex]
+            - tally.longest[join]
+            - (join in flow.fragments),
             _flow=flow,
             _vertex=fork.vertex,
         )
-        origin = -1 if fork.origin is None else flow.positions.get(fork.origin.index, -1)
-        found.append((join, -origin, order, region))
+        found.append((join, -flow.place(fork), order, region))
     # A region inside another one joins earlier, or at the same node from a later fork.
     return [region for _, _, _, region in sorted(found, key=lambda entry: entry[:3])]
 
@@ -284,31 +289,59 @@ def _joins(flow: _Flow) -> Mapping[int, int]:
 
 
 class _Tally:
-    """Fragments behind every vertex, sets of them as the bits of integers.
+    """Fragments of every vertex, sets of them as the bits of integers.
 
-    `behind` holds all of them, `longest` the most that stand on one path, `nested` those that lie
-    in a region which forks behind the vertex.
+    `held` are those between the vertex and its join, `nested` those of them that lie in a region
+    inside; both are empty for what joins nowhere. `longest` is the most that stand on one path
+    behind the vertex.
     """
 
     def __init__(self, flow: _Flow, joins: Mapping[int, int]) -> None:
-        self.bits = flow.bits
         self.joins = joins
-        self.behind = [0] * len(flow.successors)
-        self.longest = [0] * len(flow.successors)
+        self.bits = _bits(flow, joins)
+        self.forks = {fork.vertex for fork in flow.forks}
+        self.held = [0] * len(flow.successors)
         self.nested = [0] * len(flow.successors)
-        forks = {fork.vertex for fork in flow.forks if joins[fork.vertex] != _SINK}
+        self.longest = [0] * len(flow.successors)
         for vertex in flow.backwards():
-            for successor in flow.successors[vertex]:
-                if successor != _SINK:
-                    self._add(vertex, successor, successor in forks)
+            successors = flow.successors[vertex]
+            self.longest[vertex] = max(
+                self.longest[after] + (after in flow.fragments) if after != _SINK else 0
+                for after in successors
+            )
+            if len(successors) > 1 and joins[vertex] != _SINK:
+                self._walk(vertex, successors)
 
-    def _add(self, vertex: int, successor: int, forks: bool) -> None:
-        bit = self.bits.get(successor, 0)
-        self.behind[vertex] |= self.behind[successor] | bit
-        self.longest[vertex] = max(self.longest[vertex], self.longest[successor] + (bit != 0))
-        self.nested[vertex] |= self.nested[successor] | (self.held(successor) if forks else 0)
+    def _walk(self, vertex: int, successors: Iterable[int]) -> None:
+        """Along every path from the vertex to its join, in one step over each region inside."""
+        end = self.joins[vertex]
+        held = nested = 0
+        seen = {end}
+        for after in successors:
+            while after not in seen:
+                seen.add(after)
+                held |= self.held[after] | self.bits.get(after, 0)
+                nested |= self.held[after] if after in self.forks else self.nested[after]
+                after = self.joins[after]
+        self.held[vertex], self.nested[vertex] = held, nested
 
-    def held(self, vertex: int) -> int:
-        """The fragments between the vertex and its join: behind the one and not the other."""
-        join = self.joins[vertex]
-        return self.behind[vertex] & ~(self.behind[join] | self.bits.get(join, 0))
+
+def _bits(flow: _Flow, joins: Mapping[int, int]) -> Mapping[int, int]:
+    """A bit for each fragment that a region holds, by its position.
+
+    Bits are counted from the first again where all regions so far have ended.
+    """
+    ends: dict[int, int] = {}
+    for fork in flow.forks:
+        place = flow.place(fork)
+        ends[place] = max(ends.get(place, _SINK), joins[fork.vertex])
+    bits: dict[int, int] = {}
+    end, number = ends.get(-1, _SINK), 0
+    for position in range(len(flow.nodes)):
+        if position >= end:
+            number = 0
+        elif position in flow.fragments:
+            bits[position] = 1 << number
+            number += 1
+        end = max(end, ends.get(position, _SINK))
+    return bits

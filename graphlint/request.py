@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphlint.config import Settings
 from graphlint.problem import Problem
+
+if TYPE_CHECKING:
+    from graphlint.devices.profile import DeviceProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class Request:
     report, `want_regions` the region that each stands in, `want_structure` what a diff compares,
     `want_weights` digests of all weights with it.
     `infer_shapes=False` leaves out what can hang or crash; `why` is then the reason that the report
-    gives. `batch` is the size of the model's symbolic batch, None where it is not given.
+    gives. `batch` is the size of the model's symbolic batch, None where it is not given. `device`
+    is the profile of the device that the model is meant for.
     """
 
     path: str
@@ -33,3 +38,4 @@ class Request:
     infer_shapes: bool = True
     why: Problem | None = None
     batch: int | None = None
+    device: DeviceProfile | None = None

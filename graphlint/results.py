@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graphlint.costs.contract import NodeCost
-from graphlint.findings import Finding
+from graphlint.devices.profile import Device
+from graphlint.findings import Finding, Predicted
 from graphlint.problem import Problem
 from graphlint.structure.values import Structure
 from graphlint.times import Ceilings, Comparison, ModelTimes, NodeTime, NotMeasured
@@ -15,7 +16,8 @@ from graphlint.times import Ceilings, Comparison, ModelTimes, NodeTime, NotMeasu
 class NodeReport:
     """A node and its cost, and its time where it was measured.
 
-    `region` names the innermost fork-join region that it stands in.
+    `region` names the innermost fork-join region that it stands in. `predicted_seconds` is what a
+    device profile foretells, None where it can't or none was given.
     """
 
     index: int
@@ -26,6 +28,7 @@ class NodeReport:
     cost: NodeCost
     region: str = ""
     time: NodeTime | None = None
+    predicted_seconds: float | None = None
 
     @property
     def operator(self) -> str:
@@ -101,6 +104,7 @@ class ModelReport:
     `not_measured` says why it was not where it should have been. `batch` is the size of its batch
     where that was asked for. `structure` is what a diff compares, where one was asked for.
     `rules` are the codes of the rules that ran to their end, `ignores` what `per-file-ignores` did.
+    `predicted` is one run on `device`, whose profile was given.
     """
 
     path: str
@@ -118,6 +122,8 @@ class ModelReport:
     structure: Structure | None = None
     rules: tuple[str, ...] = ()
     ignores: tuple[IgnoreUse, ...] = ()
+    predicted: Predicted | None = None
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True)

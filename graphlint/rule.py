@@ -19,6 +19,9 @@ from graphlint.findings import Severity
 from graphlint.graph import GraphView, Node
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from graphlint.devices.profile import DeviceProfile
     from graphlint.regions import Region
 
 OptionValue = bool | int | float | str
@@ -84,12 +87,14 @@ class Context:
     """A model as a rule sees it: the graph with shapes, the costs, the rule's options.
 
     `limit` is the model's budget for a rule that has one; without a limit such a rule is not run.
+    `device` is the device that the model is meant for, where a profile of it was given.
     """
 
     view: GraphView
     costs: Costs
     options: Mapping[str, OptionValue]
     limit: int | None = None
+    device: DeviceProfile | None = None
 
     def cost(self, node: Node) -> NodeCost:
         """The node's cost for all its executions; `.unknown` says why where it can't be told."""
@@ -116,17 +121,38 @@ class Context:
 class Example:
     """A small model in ONNX's text form (`onnx.parser`), weights as graph inputs or constants.
 
-    `limit` is the budget that it is held to, for a rule that has one.
+    `limit` is the budget that it is held to, for a rule that has one; `options` are those of the
+    rule that are not at their defaults.
     """
 
     name: str
     model: str
     limit: int | None = None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """What could stand in a site's place at equal multiply-adds, to price and to measure the site.
+
+    It computes something else: what a network could be that is trained anew. `nodes` are those of
+    the graph that it stands for, `model` is what stands there instead, alone and with weights made
+    up. `label` spells it ("170→170"). `fits`: the inputs and outputs of `model` have, in their
+    order, the shapes and types of those of `nodes`, so that it can be put in their place.
+    """
+
+    label: str
+    nodes: tuple[Node, ...]
+    model: ModelProto
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its code (`G1`), its name (reads well after "allow"), its check and its page."""
+    """A rule: its code (`G1`), its name (reads well after "allow"), its check and its page.
+
+    `alternative` gives what could stand in a site's place, None where nothing can be told.
+    """
 
     code: str
     name: str
@@ -138,4 +164,5 @@ class Rule:
     severity: Severity = Severity.WARNING
     options: tuple[Option, ...] = field(default=())
     budget: Budget | None = None
+    alternative: Callable[[Context, Site], Alternative | None] | None = None
     pack: str = ""

@@ -60,6 +60,23 @@ def progress(note: str = "") -> Iterator[Callable[[int, int], None]]:
             sys.stderr.write("\r\x1b[K")
 
 
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what is being done; none in pipes and hooks."""
+    shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
+
+    def show(line: str) -> None:
+        if shown:
+            sys.stderr.write(f"\r{safe(line)} …\x1b[K")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        if shown:
+            sys.stderr.write("\r\x1b[K")
+
+
 def style(color: Colour, output_file: Path | None = None, stream: TextIO | None = None) -> Style:
     """How to write to `stream` (stdout), or to a file: those are always UTF-8 without colours."""
     stream = stream if stream is not None else sys.stdout
@@ -76,7 +93,7 @@ def style(color: Colour, output_file: Path | None = None, stream: TextIO | None 
 def write(text: str, output_file: Path | None) -> None:
     """The payload, to stdout or, all or nothing, to a file."""
     if output_file is None:
-        sys.stdout.write(style(Colour.NEVER).final(text))
+        sys.stdout.write(style(Colour.NEVER).spelled(text))
         return
     write_text(output_file, text)
 

@@ -324,7 +324,7 @@ def test_rule_lists_and_shows_pages() -> None:
     listed = graphlint("rule").stdout
     first = [line.split()[0] for line in listed.splitlines() if line]
     rewrites = ["shuffle-elimination", "shufflenet-v1-to-v2"]
-    assert first == ["B1", "B2", "B3", "B4", "G1", "G2", "G3", "G4", *rewrites]
+    assert first == ["A1", "B1", "B2", "B3", "B4", "G1", "G2", "G3", "G4", *rewrites]
     page = graphlint("rule", "G1").stdout
     assert "## Why it costs" in page
     assert graphlint("rule", "unequal-channel-width").stdout == page

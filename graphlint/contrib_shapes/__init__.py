@@ -50,5 +50,11 @@ def infer(
     except (UnshapedError, ArithmeticError, LookupError, TypeError, ValueError):
         # A malformed node has no shapes either; what is wrong with it is not for here to say.
         return None
+    if not all(_is_size(dim) for type_ in outputs if type_ for dim in type_.shape or ()):
+        return None  # attributes that make no sense together
     wanted = len(node.outputs)
     return [*outputs, *[None] * wanted][:wanted]
+
+
+def _is_size(dim: Any) -> bool:
+    return not isinstance(dim, int | float) or (isinstance(dim, int) and 0 <= dim < 2**63)

@@ -178,7 +178,7 @@ class _Reader:
         for location in locations:
             place = PurePosixPath(location)
             told = f"{name}:{home / place}"
-            if place.is_absolute() or ".." in place.parts or "\\" in location:
+            if place.is_absolute() or ".." in place.parts or {"\\", "\0"} & set(location):
                 return Problem(f"{told}: external data outside the model's folder")
             blob = self._repository.blob(commit, (home / place).as_posix())
             if blob is None:
@@ -188,8 +188,8 @@ class _Reader:
                     "check the model out with its data, and compare the files",
                 )
             target = folder / place
-            target.parent.mkdir(parents=True, exist_ok=True)
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 self._repository.extract(blob, target)
             except (ModelError, OSError) as error:
                 return Problem(f"{told}: external data can't be read", str(error))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import hypot
 
-from graphlint.findings import Finding, Known, Severity
+from graphlint.devices.chosen import spell
+from graphlint.findings import Finding, Predicted, Severity
 from graphlint.report.nodes import node_table
 from graphlint.report.places import summarise
 from graphlint.report.text import Style, columns, problem_lines, safe
-from graphlint.results import BaselineSummary, ModelReport, Report, Totals
+from graphlint.report.wording import baseline_tally, dearest, growth, price
+from graphlint.results import ModelReport, Report, Totals
 from graphlint.times import Comparison, ModelTimes
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
@@ -84,6 +88,8 @@ def device(times: ModelTimes | Comparison) -> str:
 def _remarks(model: ModelReport, totals: Totals, style: Style) -> Iterator[str]:
     for note in model.notes:
         yield style.dim(f"  note: {safe(note, 300)}")
+    if model.predicted is not None and model.device is not None:
+        yield f"  predicted: {_foretold(model.predicted)}: {safe(spell(model.device), 300)}"
     if model.not_measured is not None:
         yield f"  latency is not measured: {safe(model.not_measured.reason, 400)}"
         if model.not_measured.hint:
@@ -102,6 +108,14 @@ def _remarks(model: ModelReport, totals: Totals, style: Style) -> Iterator[str]:
     if len(model.uncosted) > _MAX_REASONS:
         more = len(model.uncosted) - _MAX_REASONS
         yield f"    … and {_count(more, 'more reason')}: see --output-format json"
+
+
+def _foretold(predicted: Predicted) -> str:
+    """One run, its error, and what is left out of it."""
+    run = price(replace(predicted, left_out=0)) or "no time can be told for this device"
+    if not predicted.left_out:
+        return run
+    return f"{run}, without {_count(predicted.left_out, 'node')} ({safe(predicted.reason, 200)})"
 
 
 def _group(group: Sequence[Finding], totals: Totals, style: Style) -> Iterator[str]:
@@ -141,16 +155,12 @@ def _finding(finding: Finding, totals: Totals, style: Style) -> Iterator[str]:
     blank = " " * len(indent)
     yield f"{indent}{_where(finding)}"
     yield f"{blank}{safe(finding.message, 600)}"
+    if saving := price(finding.predicted):
+        yield f"{blank}to save: {saving}"
     if finding.known is not None:
-        yield f"{blank}worse: {_growth(finding, finding.known)}"
+        yield f"{blank}worse: {growth(finding)}"
     if len(finding.sites) > 1:
         yield style.dim(f"{blank}first: {safe(str(finding.location), 400)}")
-
-
-def _growth(finding: Finding, known: Known) -> str:
-    """`3 places, the baseline has 2 (+1.10 MiB)`."""
-    excess = "" if known.excess_bytes is None else f" (+{format_bytes(known.excess_bytes)})"
-    return f"{_count(len(finding.sites), 'place')}, the baseline has {known.sites}{excess}"
 
 
 def _where(finding: Finding) -> str:
@@ -159,7 +169,7 @@ def _where(finding: Finding) -> str:
     if len(finding.sites) == 1:
         return safe(str(finding.location), 400)
     place = summarise(firsts)
-    count = _count(len(firsts), "place")
+    count = _count(len(finding.sites), "place")
     return f"{safe(place, 200)}, {count}" if place else count
 
 
@@ -174,7 +184,10 @@ def _groups(findings: Sequence[Finding]) -> list[list[Finding]]:
     groups: dict[tuple[Severity, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.severity, finding.code), []).append(finding)
-    ranks = {key: (-key[0], -(_excess(group) or -1), key[1]) for key, group in groups.items()}
+    ranks = {
+        key: (-key[0], -dearest(group), -(_excess(group) or -1), key[1])
+        for key, group in groups.items()
+    }
     return [groups[key] for key in sorted(groups, key=lambda key: ranks[key])]
 
 
@@ -182,7 +195,10 @@ def _by_rule(
     findings: Sequence[Finding], totals: Totals, times: ModelTimes | None
 ) -> Iterator[str]:
     timed = ("time in nodes", "of total") if times is not None else ()
-    rows: list[tuple[str, ...]] = [("", "rule", "findings", "places", "excess", "of total", *timed)]
+    priced = ("to save",) if any(finding.predicted for finding in findings) else ()
+    rows: list[tuple[str, ...]] = [
+        ("", "rule", "findings", "places", "excess", "of total", *timed, *priced)
+    ]
     for group in _groups(findings):
         excess = _excess(group)
         rows.append(
@@ -194,9 +210,10 @@ def _by_rule(
                 "-" if excess is None else format_bytes(excess),
                 "-" if excess is None else format_share(excess, totals.memory_access_bytes),
                 *_group_time(group, times),
+                *(_group_price(group) for _ in priced),
             )
         )
-    yield from columns(rows, "<<>>>>" + ">" * len(timed))
+    yield from columns(rows, "<<>>>>" + ">" * len(timed + priced))
 
 
 def _group_time(group: Sequence[Finding], times: ModelTimes | None) -> tuple[str, ...]:
@@ -208,6 +225,17 @@ def _group_time(group: Sequence[Finding], times: ModelTimes | None) -> tuple[str
     seconds = sum(finding.seconds or 0.0 for finding in group)
     share = seconds / times.kernel_seconds if times.kernel_seconds else 0.0
     return (format_seconds(seconds), f"{share:.1%}")
+
+
+def _group_price(group: Sequence[Finding]) -> str:
+    """What a rule's findings would save together on the device, and by how much that may be off."""
+    told = [each.predicted for each in group if each.predicted is not None]
+    known = [each for each in told if each.seconds is not None]
+    if not known:
+        return "-"
+    error = hypot(*(each.plus_minus for each in known))
+    total = Predicted(sum(each.seconds or 0.0 for each in known), error)
+    return price(total).removeprefix("about ").replace(" on this device", "")
 
 
 def _closing(report: Report) -> str:
@@ -222,20 +250,13 @@ def _closing(report: Report) -> str:
     if any(model.totals is not None and model.totals.uncosted_nodes for model in report.models):
         text = f"{text[:-1]}, as far as it could be counted."
     if report.baseline is not None:
-        text += f" {_baseline(report.baseline)}"
+        text += f" {baseline_tally(report.baseline)}."
     if report.problems:
         text += f" {_count(len(report.problems), 'error')}."
     if found:
         worst = max(report.findings, key=lambda finding: finding.severity)
         text += f" Explain: graphlint rule {worst.code}"
     return text
-
-
-def _baseline(summary: BaselineSummary) -> str:
-    """`12 findings in the baseline, 1 new, 1 worse, 2 fixed.`"""
-    counts = {"new": summary.new, "worse": summary.worse, "fixed": summary.fixed}
-    said = [f"{count} {what}" for what, count in counts.items() if count]
-    return ", ".join([f"{_count(summary.known, 'finding')} in the baseline", *said]) + "."
 
 
 def _count(number: int, noun: str) -> str:

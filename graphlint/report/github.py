@@ -13,6 +13,7 @@ from graphlint.problem import Problem
 from graphlint.report.repository import relative
 from graphlint.report.text import safe
 from graphlint.report.wording import (
+    baseline_tally,
     in_models,
     place,
     problem_lines,
@@ -30,13 +31,17 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 def render(report: Report, root: Path) -> str:
     """A line an annotation, errors first; nothing at all for a clean report."""
     ranked = worst_first(in_models(report))
-    told = [_of_problem(model, problem, root) for model, problem in problems(report)][:SHOWN]
-    shown = ranked[: SHOWN - len(told)]
+    summary = []
+    if report.baseline is not None and ranked:
+        summary = [_command("notice", "", "graphlint", baseline_tally(report.baseline))]
+    room = SHOWN - len(summary)
+    told = [_of_problem(model, problem, root) for model, problem in problems(report)][:room]
+    shown = ranked[: room - len(told)]
     told += [_of_finding(model, finding, root) for model, finding in shown]
     left = len(report.problems) + len(ranked) - len(told)
     if left:
         told.append(_rest(left, ranked[len(shown) :]))
-    return "".join(f"{line}\n" for line in told)
+    return "".join(f"{line}\n" for line in told + summary)
 
 
 def _of_problem(model: ModelReport | None, problem: Problem, root: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from graphlint.findings import Finding
+from graphlint.findings import Finding, Predicted
 from graphlint.problem import Problem
 from graphlint.results import ModelReport, NodeReport, Report, Totals
 from graphlint.times import ComparedTimes, Comparison, ModelTimes, NotMeasured
@@ -76,6 +76,7 @@ def model_values(model: ModelReport) -> dict[str, Any]:
             "notes": list(model.notes),
             "totals": _totals(model.totals, model.times),
             "latency": _latency(model),
+            "prediction": _prediction(model),
             "uncosted": [
                 {"reason": row.reason, "nodes": row.nodes, "first": row.first}
                 for row in model.uncosted
@@ -129,6 +130,13 @@ def _latency(model: ModelReport) -> dict[str, Any] | None:
     }
 
 
+def _prediction(model: ModelReport) -> dict[str, Any] | None:
+    """One run on the device whose profile was given; null without one."""
+    if model.predicted is None or model.device is None:
+        return None
+    return {"device": asdict(model.device), **_price(model.predicted)}
+
+
 def _finding(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
@@ -147,9 +155,22 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "nodes": list(finding.nodes),
         "excess_bytes": finding.excess_bytes,
         "seconds": finding.seconds,
+        **_price(finding.predicted),
         "fingerprint": finding.fingerprint,
         "fixable": finding.fixable,
         "known": None if finding.known is None else asdict(finding.known),
+    }
+
+
+def _price(predicted: Predicted | None) -> dict[str, Any]:
+    """What a device profile foretells; no keys where none was given."""
+    if predicted is None:
+        return {}
+    return {
+        "predicted_seconds": predicted.seconds,
+        "predicted_plus_minus_seconds": None if predicted.seconds is None else predicted.plus_minus,
+        "predicted_left_out": predicted.left_out,
+        "predicted_reason": predicted.reason or None,
     }
 
 
@@ -179,6 +200,7 @@ def node_values(node: NodeReport) -> Mapping[str, Any]:
         "spread": node.time.spread if node.time else None,
         "how": node.time.how if node.time else None,
         "kernel": node.time.kernel if node.time else None,
+        "predicted_seconds": node.predicted_seconds,
         "unknown": cost.unknown,
     }
 

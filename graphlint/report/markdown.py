@@ -12,7 +12,15 @@ from collections.abc import Iterable, Sequence
 from graphlint.findings import Finding
 from graphlint.report.sheet import markdown_line
 from graphlint.report.text import markdown_text, safe
-from graphlint.report.wording import counted, problem_lines, problems, tally
+from graphlint.report.wording import (
+    baseline_tally,
+    counted,
+    growth,
+    price,
+    problem_lines,
+    problems,
+    tally,
+)
 from graphlint.results import ModelReport, Report, Totals
 from graphlint.units import format_bytes, format_count, format_seconds, format_share
 
@@ -59,7 +67,11 @@ def render(report: Report) -> str:
     """The report as a comment, ending in a line break."""
     page = _Page(MAX_BYTES)
     models = counted(len(report.models), "model")
-    page.add(f"### graphlint: {tally(report.findings)} in {models}\n")
+    found = tally(report.findings)
+    if report.baseline is not None:
+        found = found if report.findings else "no new findings"
+        models += f"\n\n{baseline_tally(report.baseline)}"
+    page.add(f"### graphlint: {found} in {models}\n")
     _add_errors(page, report)
     _add_models(page, report)
     left = sum(len(model.findings) for model in report.models if not _add_section(page, model))
@@ -147,11 +159,14 @@ def _finding_cells(finding: Finding, totals: Totals) -> list[str]:
     location = finding.location
     where = code(location.nodes[0] if location.nodes else location.model)
     excess = finding.excess_bytes
+    worse, saving = growth(finding), price(finding.predicted)
     return [
         markdown_text(f"{finding.code} {finding.name}"),
         str(finding.severity),
         f"{where} and {more:,} more" if more else where,
-        markdown_text(finding.message, 300),
+        markdown_text(finding.message, 300)
+        + (f" **To save**: {saving}." if saving else "")
+        + (f" **Worse**: {worse}." if worse else ""),
         "-" if excess is None else f"+{format_bytes(excess)}",
         "-" if excess is None else format_share(excess, totals.memory_access_bytes),
     ]

@@ -13,8 +13,8 @@ def summarise(paths: Sequence[str]) -> str:
 
     The longest common beginning where they differ otherwise; empty where they share nothing.
     """
-    if len(paths) == 1:
-        return paths[0]
+    if len(paths) < 2:
+        return "".join(paths)
     pieces = [_PIECES.findall(path) for path in paths]
     if all(len(item) == len(pieces[0]) for item in pieces):
         varying = [i for i, parts in enumerate(zip(*pieces, strict=True)) if len(set(parts)) > 1]

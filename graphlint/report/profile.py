@@ -53,6 +53,7 @@ def as_csv(report: Report, by: Grouping, top: int, style: Style) -> str:
             values = {by: csv_cell(row.label), **_values(row, totals)}
             del values["label"]
             values["detail"] = csv_cell(row.detail)
+            values["unknown"] = None if row.unknown is None else csv_cell(row.unknown)
             if writer is None:
                 writer = csv.DictWriter(stream, list(values), lineterminator="\n")
                 writer.writeheader()

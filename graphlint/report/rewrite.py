@@ -100,7 +100,8 @@ def _figures(report: RewriteReport, before: Figures, after: Figures) -> Iterator
         rows.append(("latency", *seconds, f"{100 * change:+.1f}%"))
     for code in sorted({*before.findings, *after.findings}):
         counts = (before.findings.get(code, 0), after.findings.get(code, 0))
-        rows.append((f"{code} sites", *map(str, counts), f"{counts[1] - counts[0]:+d}"))
+        if any(counts):
+            rows.append((f"{code} sites", *map(str, counts), f"{counts[1] - counts[0]:+d}"))
     yield from columns([("  " + row[0], *row[1:]) for row in rows], "<>>>")
 
 

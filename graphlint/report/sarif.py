@@ -141,6 +141,7 @@ def _result(
         "properties": {
             "excess_bytes": finding.excess_bytes,
             "seconds": finding.seconds,
+            "predicted_seconds": None if finding.predicted is None else finding.predicted.seconds,
             "sites": len(finding.sites),
             "nodes": len(finding.nodes),
             "fixable": finding.fixable,

@@ -31,6 +31,11 @@ _ASCII = str.maketrans(
 _LIVE = re.compile(r"\\[@#]|:(?=//)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE)
 
 
+# A CI's log is read for commands: GitHub's `::error::` where a line begins, blanks aside, and
+# `##[error]`, `##vso[…]`, `##teamcity[…]` anywhere in it.
+_COMMAND = re.compile(r"^(?P<blanks>\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)
+
+
 def safe(text: str, limit: int = MAX_NAME) -> str:
     """`text` with everything that could steer a terminal or a page spelt out, and cut to `limit`.
 
@@ -69,6 +74,11 @@ def _escape(char: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def _inert(command: re.Match[str]) -> str:
+    blanks = command["blanks"]
+    return "\\x23" if blanks is None else f"{blanks}\\x3a"
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How text is shown: with colours or not, in Unicode or in ASCII."""
@@ -92,7 +102,11 @@ class Style:
         return self._paint({"error": "1;31", "warning": "1;33"}.get(name, "1;36"), text)
 
     def final(self, text: str) -> str:
-        """The whole text, as far as the output can show it."""
+        """The whole text for people: no command to a CI, and as far as the output can show it."""
+        return self.spelled(_COMMAND.sub(_inert, text))
+
+    def spelled(self, text: str) -> str:
+        """A text for whatever reads it, as far as the output can show it."""
         if not self.ascii:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")

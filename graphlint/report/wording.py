@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import floor, log10
 
-from graphlint.findings import Finding, Severity
+from graphlint.findings import Finding, Predicted, Severity
 from graphlint.problem import Problem
 from graphlint.report.text import safe
-from graphlint.results import ModelReport, Report
-from graphlint.units import format_bytes, format_share
+from graphlint.results import BaselineSummary, ModelReport, Report
+from graphlint.units import format_bytes, format_seconds, format_share
 
 _PLACE = 400
+_IN = {"s": 1.0, "ms": 1e3, "µs": 1e6}
 
 
 def counted(number: int, noun: str) -> str:
@@ -47,9 +49,50 @@ def excess(finding: Finding, model: ModelReport) -> str:
 
 
 def sentence(finding: Finding, model: ModelReport) -> str:
-    """The finding's message, and its excess; safe to show."""
+    """The finding's message, excess and price, and how it is worse than known; safe to show."""
     moved = excess(finding, model)
-    return safe(finding.message, 600) + (f" Excess: {moved}." if moved else "")
+    saving = price(finding.predicted)
+    worse = growth(finding)
+    return (
+        safe(finding.message, 600)
+        + (f" Excess: {moved}." if moved else "")
+        + (f" To save: {saving}." if saving else "")
+        + (f" Worse: {worse}." if worse else "")
+    )
+
+
+def price(predicted: Predicted | None) -> str:
+    """`about 0.41 ms on this device (±0.10)`; empty where there is no price."""
+    if predicted is None or predicted.seconds is None:
+        return ""
+    unit = format_seconds(max(abs(predicted.seconds), predicted.plus_minus)).split()[-1]
+    saving, error = predicted.seconds * _IN[unit], predicted.plus_minus * _IN[unit]
+    digits = min(2, max(0, 1 - floor(log10(error)))) if error > 0 else 2
+    left = f", {counted(predicted.left_out, 'place')} not told" if predicted.left_out else ""
+    figures = f"{saving:.{digits}f} {unit} on this device (±{error:.{digits}f}){left}"
+    return f"about {figures}".replace("-", "−")
+
+
+def dearest(findings: Iterable[Finding]) -> float:
+    """What findings would save together, in seconds; what would save nothing counts as that."""
+    priced = [f.predicted.seconds for f in findings if f.predicted is not None]
+    return sum(max(0.0, seconds) for seconds in priced if seconds is not None)
+
+
+def growth(finding: Finding) -> str:
+    """`3 places, the baseline has 2 (+1.10 MiB)`; empty for what no baseline holds."""
+    known = finding.known
+    if known is None:
+        return ""
+    moved = "" if known.excess_bytes is None else f" (+{format_bytes(known.excess_bytes)})"
+    return f"{counted(len(finding.sites), 'place')}, the baseline has {known.sites:,}{moved}"
+
+
+def baseline_tally(summary: BaselineSummary) -> str:
+    """`12 findings in the baseline, 1 new, 1 worse, 2 fixed`."""
+    counts = {"new": summary.new, "worse": summary.worse, "fixed": summary.fixed}
+    said = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return ", ".join([f"{counted(summary.known, 'finding')} in the baseline", *said])
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -74,8 +117,12 @@ def in_models(report: Report) -> Iterator[tuple[ModelReport, Finding]]:
 def worst_first(
     found: Iterable[tuple[ModelReport, Finding]],
 ) -> list[tuple[ModelReport, Finding]]:
-    """By severity and excess; the report's order where these are equal."""
-    return sorted(found, key=lambda pair: (-pair[1].severity, -(pair[1].excess_bytes or 0)))
+    """By severity, price and excess; the report's order where these are equal."""
+
+    def rank(pair: tuple[ModelReport, Finding]) -> tuple[int, float, int]:
+        return (-pair[1].severity, -dearest([pair[1]]), -(pair[1].excess_bytes or 0))
+
+    return sorted(found, key=rank)
 
 
 class Ordinals:

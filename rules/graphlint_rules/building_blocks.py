@@ -31,8 +31,8 @@ def is_building_block(context: Context, region: Region) -> bool:
     if fork[0] != join[0] or not _is_strided(fork[positions], join[positions]):
         return False
     if region.join.op in _CONCATENATIONS:
-        axis = int(region.join.attribute("axis", 1)) % len(join)
-        return axis == (len(join) - 1 if last else 1)
+        axis = region.join.attribute("axis", 1)
+        return isinstance(axis, int) and axis % len(join) == (len(join) - 1 if last else 1)
     return len(activations(context, region.join)) > 1 and (
         context.cost(region.join).category is Category.ELEMENTWISE
         or (region.join.op in _SUMMING_CONVOLUTIONS and region.join.input(3) != ABSENT)
@@ -43,7 +43,7 @@ def _is_channels_last(region: Region) -> bool:
     """Whether the region's data is NHWC: it is transposed for its convolutions, or they say so."""
     nodes = (*region.nodes, region.join)
     return any(
-        list(node.attribute("perm", ())) in ([0, 3, 1, 2], [0, 2, 1], [0, 4, 1, 2, 3])
+        node.attribute("perm") in ((0, 3, 1, 2), (0, 2, 1), (0, 4, 1, 2, 3))
         for node in nodes
         if node.op == "Transpose"
     ) or any(node.op.startswith("Nhwc") or node.attribute("channels_last", 0) for node in nodes)

@@ -96,6 +96,16 @@ def convolutions(context: Context) -> Iterator[Convolution]:
             yield found
 
 
+def layer_of(context: Context, nodes: tuple[Node, ...]) -> Convolution | None:
+    """The convolution that the nodes are, as `convolutions` has it; None where it has none."""
+    if len(nodes) == 1:
+        return read_convolution(context, nodes[0])
+    for group in unrolled_groups(context):
+        if (*group.convolutions, group.join) == nodes:
+            return _rolled(context, group)
+    return None
+
+
 def read_convolution(context: Context, node: Node) -> Convolution | None:
     """The node's figures, None if it is no convolution or they are not known."""
     weight = _WEIGHTS.get((node.domain, node.op))
@@ -105,7 +115,9 @@ def read_convolution(context: Context, node: Node) -> Convolution | None:
     source, result = tensor(context, node.input(0)), tensor(context, node.outputs[0])
     if shape is None or len(shape) < 3 or source is None or result is None or not prod(shape):
         return None
-    groups = int(node.attribute("group", 1))
+    groups = node.attribute("group", 1)
+    if not isinstance(groups, int) or groups < 1 or len(result.shape) != len(shape):
+        return None  # a broken node
     executions = context.executions(node)
     return Convolution(
         nodes=(node,),

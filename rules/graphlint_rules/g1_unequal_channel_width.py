@@ -50,9 +50,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isqrt
 
-from graphlint.rule import Context, Example, Option, Rule, Site
+from graphlint.rule import Alternative, Context, Example, Option, Rule, Site
 from graphlint.units import format_bytes
-from graphlint_rules.convolution_sites import Convolution, convolutions
+from graphlint_rules.alternatives import Widths, with_widths
+from graphlint_rules.convolution_sites import Convolution, convolutions, layer_of
 from graphlint_rules.figures import spell_layer, times
 from graphlint_rules.linear_layers import linear_layers
 
@@ -81,6 +82,16 @@ def excess_bytes(layer: Convolution) -> int:
     hw, c1, c2 = layer.positions, layer.channels_in, layer.channels_out
     elements = hw * (c1 + c2) - isqrt(4 * c1 * c2 * hw * hw)
     return elements * layer.input.bits // 8
+
+
+def alternative(context: Context, site: Site) -> Alternative | None:
+    """Equal widths at the same multiply-adds and groups, to a whole number of channels a group."""
+    layer = layer_of(context, site.nodes)
+    if layer is None:
+        return None
+    geometric_mean = (layer.channels_in * layer.channels_out) ** 0.5
+    width = layer.groups * max(1, round(geometric_mean / layer.groups))
+    return with_widths(context, layer, Widths(width, width, layer.groups))
 
 
 def _site(layer: Convolution, excess: int) -> Site:
@@ -184,6 +195,7 @@ RULE = Rule(
     page=__doc__,
     good=GOOD,
     bad=BAD,
+    alternative=alternative,
     options=(
         Option("min-ratio", 2.0, "the least ratio of wider to narrower that counts", minimum=1),
         Option("linear-layers", False, "look at MatMul and Gemm over several rows too"),

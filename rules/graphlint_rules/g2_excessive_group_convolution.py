@@ -49,9 +49,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isqrt
 
-from graphlint.rule import Context, Example, Option, Rule, Site
+from graphlint.rule import Alternative, Context, Example, Option, Rule, Site
 from graphlint.units import format_bytes
-from graphlint_rules.convolution_sites import Convolution, Tensor, convolutions
+from graphlint_rules.alternatives import Widths, with_widths
+from graphlint_rules.convolution_sites import Convolution, Tensor, convolutions, layer_of
 from graphlint_rules.figures import spell_layer, times
 
 _POINTWISE_HELP = (
@@ -77,6 +78,16 @@ def excess_bytes(layer: Convolution) -> int:
 def _saved(side: Tensor, groups: int) -> int:
     narrowed = isqrt(side.elements * side.elements // groups)
     return (side.elements - narrowed) * side.bits // 8
+
+
+def alternative(context: Context, site: Site) -> Alternative | None:
+    """One group at the same multiply-adds: both widths divided by the root of the groups."""
+    layer = layer_of(context, site.nodes)
+    if layer is None:
+        return None
+    root = layer.groups**0.5
+    channels_in, channels_out = layer.channels_in / root, layer.channels_out / root
+    return with_widths(context, layer, Widths(round(channels_in), round(channels_out)))
 
 
 def _site(layer: Convolution, excess: int) -> Site:
@@ -176,5 +187,6 @@ RULE = Rule(
     page=__doc__,
     good=GOOD,
     bad=BAD,
+    alternative=alternative,
     options=(Option("min-groups", 2, "the least number of groups that counts", minimum=2),),
 )

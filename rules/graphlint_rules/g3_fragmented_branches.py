@@ -47,15 +47,19 @@ networks found by automatic search have many fragments because the search counte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from graphlint.graph import Node, TensorType
 from graphlint.regions import Region, is_fragment
-from graphlint.rule import Context, Example, Option, Rule, Site
+from graphlint.rule import Alternative, Context, Example, Option, Rule, Site
+from graphlint_rules.alternatives import alone, convolution
 from graphlint_rules.building_blocks import (
     by_origin,
     is_building_block,
     own_parallel_fragments,
 )
+from graphlint_rules.convolution_sites import read_convolution
 from graphlint_rules.data_flow import runs
 from graphlint_rules.figures import by
 from graphlint_rules.unrolled_groups import UnrolledGroups, unrolled_groups
@@ -99,7 +103,7 @@ def _site(context: Context, region: Region) -> Site:
     branches = sum(any(is_fragment(node) for node in branch) for branch in region.branches)
     ways = f" on {branches} branches" if branches > 1 else ""
     return Site(
-        nodes=(*region.nodes, region.join),
+        nodes=_nodes(region),
         message=(
             f"{region.fragments} fragments{ways}, {region.critical_path} on the critical path: "
             f"{parallel} could run in parallel; joined by {region.join.op} to {by(shape[1:])}."
@@ -107,6 +111,69 @@ def _site(context: Context, region: Region) -> Site:
         help=_HELP,
         excess_bytes=None,
     )
+
+
+def alternative(context: Context, site: Site) -> Alternative | None:
+    """Two convolutions in series that do the multiply-adds of the whole block.
+
+    Their kernel is the one in which most of the block's multiply-adds are done; a stride stands in
+    the first. None where the block reads other values than the forked one.
+    """
+    region = next((each for each in context.regions if _nodes(each) == site.nodes), None)
+    if region is None or not _reads_only(context, region):
+        return None
+    source, result = (context.view.type(key) for key in (region.fork, region.join.outputs[0]))
+    if not (isinstance(source, TensorType) and isinstance(result, TensorType)):
+        return None
+    before, after = source.sizes, result.sizes
+    if before is None or after is None or len(before) != 4 or source.dtype != result.dtype:
+        return None
+    return _in_series(context, region, before, after, source.dtype)
+
+
+def _in_series(
+    context: Context, region: Region, before: tuple[int, ...], after: tuple[int, ...], dtype: int
+) -> Alternative | None:
+    kernel, stride = _usual_kernel(context, region), -(-before[2] // after[2])
+    work = sum(context.cost(node).multiply_adds for node in region.nodes)
+    each = kernel**2 * (before[1] + after[1]) * after[0] * after[2] * after[3]
+    middle = work // context.executions(region.join) // each
+    if not middle or before[2:] != (after[2] * stride, after[3] * stride):
+        return None
+    same = {"auto_pad": "SAME_UPPER"}
+    model = alone(
+        context,
+        [
+            convolution("x", "z", "v", {**same, "strides": [stride, stride]}),
+            convolution("z", "y", "w", same),
+        ],
+        {"x": before},
+        {"y": after},
+        {"v": (middle, before[1], kernel, kernel), "w": (after[1], middle, kernel, kernel)},
+        dtype,
+    )
+    label = f"{before[1]}→{middle}→{after[1]}, {by((kernel, kernel))} twice in series"
+    return Alternative(label, _nodes(region), model, fits=True)
+
+
+def _nodes(region: Region) -> tuple[Node, ...]:
+    return (*region.nodes, region.join)
+
+
+def _reads_only(context: Context, region: Region) -> bool:
+    """Whether the block reads no value but the forked one, and constants."""
+    inside = {key for node in region.nodes for key in node.outputs}
+    read = {key for node in _nodes(region) for key in node.inputs if key}
+    return read - inside - context.view.static_values == {region.fork}
+
+
+def _usual_kernel(context: Context, region: Region) -> int:
+    """The side of the kernel in which most multiply-adds of the block are done."""
+    work: Counter[int] = Counter()
+    for node in region.nodes:
+        if (layer := read_convolution(context, node)) is not None:
+            work[max(layer.kernel)] += context.cost(node).multiply_adds
+    return max(work, key=lambda side: (work[side], -side), default=1)
 
 
 GOOD = (
@@ -243,6 +310,7 @@ RULE = Rule(
     page=__doc__,
     good=GOOD,
     bad=BAD,
+    alternative=alternative,
     options=(
         Option(
             "max-parallel-fragments",

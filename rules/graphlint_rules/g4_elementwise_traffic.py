@@ -59,11 +59,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphlint.findings import Severity
-from graphlint.rule import Context, Option, Rule, Site
+from graphlint.graph import Node
+from graphlint.rule import Alternative, Context, Option, Rule, Site
 from graphlint.units import format_bytes
 from graphlint_rules.absorption import Kind, Remainder, fused_sums, remainders
-from graphlint_rules.convolution_sites import convolutions, tensor
-from graphlint_rules.data_flow import runs
+from graphlint_rules.alternatives import without
+from graphlint_rules.convolution_sites import convolutions, read_convolution, tensor
+from graphlint_rules.data_flow import activations, carrier, data_readers, runs
 from graphlint_rules.elementwise_examples import BAD, GOOD
 from graphlint_rules.figures import by, spell_layer
 from graphlint_rules.operators import POINTWISE, SUMS
@@ -183,6 +185,38 @@ def _depthwise_sites(context: Context) -> Iterator[Site]:
             )
 
 
+def alternative(context: Context, site: Site) -> Alternative | None:
+    """The operator left out, or absorbed; of a join, without the operand that is read elsewhere.
+
+    None where work would be left out with it, for a depthwise convolution, and for an activation
+    that is spelt in several nodes.
+    """
+    first = site.nodes[0]
+    read = activations(context, first)
+    if read_convolution(context, first) or _is_spelt_out(context, site.nodes):
+        return None
+    kept = _kept(context, read) if len(read) > 1 else carrier(context, first)
+    return None if kept is None else without(context, site.nodes, kept)
+
+
+def _is_spelt_out(context: Context, nodes: tuple[Node, ...]) -> bool:
+    return any(match.nodes == nodes for match in spelt_activations(context))
+
+
+def _kept(context: Context, read: tuple[str, ...]) -> str | None:
+    """The operand to keep of two: the later one, where the other is computed all the same."""
+    if len(read) != 2:
+        return None
+    earlier, later = sorted(read, key=lambda key: _made_at(context, key))
+    needed = len(data_readers(context, earlier)) > 1 or context.view.producer(earlier) is None
+    return later if needed else None
+
+
+def _made_at(context: Context, key: str) -> int:
+    producer = context.view.producer(key)
+    return -1 if producer is None else producer.index
+
+
 RULE = Rule(
     code="G4",
     name="elementwise-traffic",
@@ -191,5 +225,6 @@ RULE = Rule(
     page=__doc__,
     good=GOOD,
     bad=BAD,
+    alternative=alternative,
     options=(Option("depthwise", True, "report depthwise convolutions, as information"),),
 )

@@ -101,11 +101,14 @@ def _share_out(context: Context, parts: list[_Part]) -> bool:
     source = context.view.shape(parts[0].source)
     sizes = [elements(context, key) for key in {part.key for part in parts}]
     weights = [_weight_shape(context, part.convolution) for part in parts]
+    groups = [part.convolution.attribute("group", 1) for part in parts]
     if source is None or None in sizes or None in weights:
         return False
+    if not all(isinstance(group, int) for group in groups):
+        return False  # broken nodes
     channels = sum(
-        shape[1] * int(part.convolution.attribute("group", 1))
-        for shape, part in zip(weights, parts, strict=True)
+        shape[1] * group
+        for shape, group in zip(weights, groups, strict=True)
         if shape is not None and len(shape) > 2
     )
     whole = sum(size for size in sizes if size is not None)

@@ -18,7 +18,7 @@ CASES = [
 
 @pytest.mark.parametrize(("rule", "example", "bad"), CASES)
 def test_example(rule: Rule, example: Example, bad: bool) -> None:
-    context = context_of(example.model, rule, example.limit)
+    context = context_of(example.model, rule, example.limit, **example.options)
     unknown = [cost.unknown for cost in context.costs.nodes if cost.unknown]
     assert bool(unknown) is (bad and rule.code == "B4")
     assert bool(list(rule.check(context))) is bad
@@ -35,7 +35,7 @@ def test_page_has_the_headings_in_order_and_names_every_option(rule: Rule) -> No
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_messages_name_no_nodes_and_every_site_says_what_to_do(rule: Rule) -> None:
     for example in rule.bad:
-        for site in sites(rule, example.model, example.limit):
+        for site in sites(rule, example.model, example.limit, **example.options):
             assert site.help
             assert bool(site.nodes) is (rule.budget is None)
             assert not any(node.path in site.message for node in site.nodes)

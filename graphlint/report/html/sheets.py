@@ -16,7 +16,7 @@ def summary_article(summary: Summary) -> Iterator[str]:
     yield f"<h1>{text(summary.answer, 600)}</h1>"
     yield "</header>"
     for sheet in summary.sheets:
-        yield from _table(sheet)
+        yield from table(sheet)
     if summary.remarks:
         yield '<ul class="remarks">'
         yield from (f"<li>{text(remark, 600)}</li>" for remark in summary.remarks)
@@ -24,7 +24,8 @@ def summary_article(summary: Summary) -> Iterator[str]:
     yield "</article>"
 
 
-def _table(sheet: Sheet) -> Iterator[str]:
+def table(sheet: Sheet) -> Iterator[str]:
+    """A table that may be wider than the page."""
     yield '<div class="fit"><table class="sheet"><thead><tr>'
     for place, cell in enumerate(sheet.head):
         yield f'<th scope="col"{_kind(sheet, place)}>{text(cell)}</th>'

@@ -1,0 +1,1 @@
+"""What if: alternatives of findings, built and measured against what they would replace."""

@@ -1,0 +1,135 @@
+"""What could stand in a site's place at equal multiply-adds: small models with weights made up.
+
+A rule's `alternative` builds one of these; they serve to price a site and to measure it. All are in
+float32 or float16 and in the layout that ONNX's convolutions have (batch, channels, height, width).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from graphlint.graph import Node, TensorType
+from graphlint.rule import Alternative, Context
+from graphlint_rules.convolution_sites import Convolution
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+_IR_VERSION = 8
+_FLOATS = frozenset({1, 10})  # TensorProto.FLOAT and FLOAT16
+_SHAPED_LIKE = ("auto_pad", "dilations", "pads", "strides")
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The channels that a convolution reads and makes, and its groups."""
+
+    channels_in: int
+    channels_out: int
+    groups: int = 1
+
+    def __str__(self) -> str:
+        groups = f", groups {self.groups}" if self.groups > 1 else ""
+        return f"{self.channels_in}→{self.channels_out}{groups}"
+
+
+def widths(layer: Convolution) -> Widths:
+    """Those of the layer as it is."""
+    return Widths(layer.channels_in, layer.channels_out, layer.groups)
+
+
+def with_widths(context: Context, layer: Convolution, other: Widths) -> Alternative | None:
+    """The layer with other widths, all else being equal; None where it is not spelt plainly."""
+    first = layer.nodes[0]
+    source = context.view.type(first.input(0))
+    if not _is_plain(first, source) or other == widths(layer):
+        return None
+    assert isinstance(source, TensorType)
+    shape = (layer.input.shape[0], other.channels_in, *layer.input.shape[2:])
+    result = (layer.output.shape[0], other.channels_out, *layer.output.shape[2:])
+    conv = convolution("x", "y", "w", shaping(first), other.groups)
+    weight = (other.channels_out, other.channels_in // other.groups, *layer.kernel)
+    model = alone(context, [conv], {"x": shape}, {"y": result}, {"w": weight}, source.dtype)
+    return Alternative(str(other), layer.nodes, model, fits=False)
+
+
+def without(context: Context, nodes: Sequence[Node], kept: str) -> Alternative | None:
+    """Nothing in the nodes' place: their one result is `kept`, a value that they read.
+
+    None where the nodes read a single constant less, or another type than they make.
+    """
+    made, types = nodes[-1].outputs[0], context.view.types
+    inside = {key for node in nodes for key in node.outputs}
+    read = [
+        key
+        for key in dict.fromkeys(key for node in nodes for key in node.inputs)
+        if key and key not in inside and key not in context.view.static_values
+    ]
+    source, result = types.get(kept), types.get(made)
+    if source != result or not isinstance(result, TensorType) or result.dtype not in _FLOATS:
+        return None
+    shapes = {f"x{place}": context.view.shape(key) for place, key in enumerate(read)}
+    if kept not in read or not all(shapes.values()):
+        return None
+    from onnx import helper
+
+    keep = helper.make_node("Identity", [f"x{read.index(kept)}"], ["y"])
+    given = {name: shape for name, shape in shapes.items() if shape is not None}
+    kept_shape = {"y": context.view.shape(made) or ()}
+    model = alone(context, [keep], given, kept_shape, {}, result.dtype)
+    return Alternative("left out", tuple(nodes), model, fits=True)
+
+
+def shaping(node: Node) -> Mapping[str, Any]:
+    """The node's attributes that say where its kernel is laid on."""
+    return {name: value for name, value in node.attributes.items() if name in _SHAPED_LIKE}
+
+
+def convolution(
+    source: str, result: str, weight: str, shaped: Mapping[str, Any], groups: int = 1
+) -> NodeProto:
+    """A Conv without a bias."""
+    from onnx import helper
+
+    attributes: dict[str, Any] = {**shaped, "group": groups}
+    return helper.make_node("Conv", [source, weight], [result], **attributes)
+
+
+def alone(
+    context: Context,
+    nodes: Iterable[NodeProto],
+    inputs: Mapping[str, tuple[int, ...]],
+    outputs: Mapping[str, tuple[int, ...]],
+    weights: Mapping[str, tuple[int, ...]],
+    dtype: int,
+) -> ModelProto:
+    """A model of the nodes, of the opset of the graph that they are for; all values of one type."""
+    from onnx import helper
+
+    graph = helper.make_graph(
+        list(nodes),
+        "alternative",
+        [helper.make_tensor_value_info(key, dtype, shape) for key, shape in inputs.items()],
+        [helper.make_tensor_value_info(key, dtype, shape) for key, shape in outputs.items()],
+        [_weight(name, shape, dtype) for name, shape in weights.items()],
+    )
+    opset = helper.make_opsetid("", context.view.opsets.get("", 17))
+    return helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION)
+
+
+def _weight(name: str, shape: tuple[int, ...], dtype: int) -> TensorProto:
+    """Small numbers, none of them subnormal or equal to its neighbour."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    numbers = np.linspace(0.5, 1.0, prod(shape), dtype=np.float32) / max(1, prod(shape[1:]))
+    like = helper.tensor_dtype_to_np_dtype(dtype)
+    return numpy_helper.from_array(numbers.reshape(shape).astype(like), name)
+
+
+def _is_plain(node: Node, source: object) -> bool:
+    plain = node.op == "Conv" and node.domain == ""
+    return plain and isinstance(source, TensorType) and source.dtype in _FLOATS
