@@ -96,7 +96,7 @@ def test_the_action_and_the_recipes_fit_their_schemas(has_index: None, tmp_path:
         subprocess.run([*command, *options, path], check=True)
 
     check("github-actions", ROOT / "action.yml")
-    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     recipes = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     *workflows, pipeline, _ = recipes
     assert len(workflows) == 3

@@ -1,4 +1,4 @@
-"""The rule and the rewrite of CONTRIBUTING.md, made as it says, installed, and run."""
+"""The rule and the rewrite that the docs have one write, made as they say, installed, and run."""
 
 import os
 import re
@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder into which the packs of CONTRIBUTING.md were installed."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    """The folder into which the packs of the docs were installed."""
+    pages = ("writing-a-rule.md", "writing-a-rewrite.md")
+    text = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
     files = re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (project, description), *modules = files
     assert project == "pyproject.toml"

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("script", ["build_rules.py", "build_units.py"])
+@pytest.mark.parametrize("script", ["build_commands.py", "build_rules.py", "build_units.py"])
 def test_what_is_made_is_up_to_date(script: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "docs" / script, "--check"],
