@@ -151,6 +151,9 @@ def _fold(
         counted = [site.excess_bytes for site in alike if site.excess_bytes is not None]
         if counted and sums[own] < floor:
             continue
+        predicted = None if price is None else price(alike)
+        if rule.by_price and not _pays(predicted):
+            continue
         found = tuple(_found(request.path, view, rule.code, site) for site in alike)
         yield Finding(
             code=rule.code,
@@ -162,8 +165,15 @@ def _fold(
             excess_bytes=sum(counted) if counted else None,
             fingerprint=of_finding(site.fingerprint for site in found),
             fixable=any(site.fixable for site in alike),
-            predicted=None if price is None else price(alike),
+            predicted=predicted,
         )
+
+
+def _pays(predicted: Predicted | None) -> bool:
+    """Whether a price is above its error, or can't be told."""
+    return (
+        predicted is None or predicted.seconds is None or predicted.seconds > predicted.plus_minus
+    )
 
 
 def _found(path: str, view: GraphView, code: str, site: Site) -> FoundSite:

@@ -151,7 +151,9 @@ class Alternative:
 class Rule:
     """A rule: its code (`G1`), its name (reads well after "allow"), its check and its page.
 
-    `alternative` gives what could stand in a site's place, None where nothing can be told.
+    `alternative` gives what could stand in a site's place, None where nothing can be told. A finding
+    of a rule that is `by_price` counts only where its price on the device, if one can be told, is
+    above its error.
     """
 
     code: str
@@ -165,4 +167,5 @@ class Rule:
     options: tuple[Option, ...] = field(default=())
     budget: Budget | None = None
     alternative: Callable[[Context, Site], Alternative | None] | None = None
+    by_price: bool = False
     pack: str = ""

@@ -21,6 +21,7 @@ class Row:
 
     `uncosted` nodes are left out of the sums; `unknown` is the reason, for a single node. `seconds`
     is the measured time of all nodes whose time is known; `spread` and `how` are a single node's.
+    `predicted` is what a device profile foretells, in seconds, of the nodes of which it can.
     """
 
     label: str
@@ -35,6 +36,7 @@ class Row:
     seconds: float | None = None
     spread: float | None = None
     how: str = ""
+    predicted: float | None = None
 
     @property
     def intensity(self) -> float | None:
@@ -43,7 +45,7 @@ class Row:
 
 
 def rows(nodes: Sequence[NodeReport], by: Grouping) -> list[Row]:
-    """The table's rows: by time where it was measured, else by memory access, the most first.
+    """The table's rows: by time, measured or else predicted, then by memory access, most first.
 
     Nodes of unknown cost come last.
     """
@@ -59,6 +61,7 @@ def rows(nodes: Sequence[NodeReport], by: Grouping) -> list[Row]:
         key=lambda row: (
             row.uncosted == row.nodes and row.seconds is None,
             -(row.seconds or 0.0),
+            -(row.predicted or 0.0),
             -row.memory_access_bytes,
             -row.multiply_adds,
         ),
@@ -126,7 +129,13 @@ def _row(label: str, detail: str, nodes: Sequence[NodeReport]) -> Row:
         total.parameters,
         nodes[0].cost.unknown if len(nodes) == 1 else None,
         *_time(nodes),
+        _predicted(nodes),
     )
+
+
+def _predicted(nodes: Sequence[NodeReport]) -> float | None:
+    told = [node.predicted_seconds for node in nodes if node.predicted_seconds is not None]
+    return sum(told) if told else None
 
 
 def _time(nodes: Sequence[NodeReport]) -> tuple[float | None, float | None, str]:
@@ -156,8 +165,17 @@ def table_lines(
     """The rows as aligned columns, with a line for the `more` that are not shown."""
     detail = {"node": "operator", "op": "category"}.get(by, "operators")
     lead = (by, detail, *(() if by == "node" else ("nodes",)))
-    head = (*lead, *_time_head(by, times), *_COST_HEAD)
-    body = [(*_lead(row, by), *_time_cells(row, by, times), *_cells(row, totals)) for row in table]
+    foretold = ("predicted",) if any(row.predicted is not None for row in table) else ()
+    head = (*lead, *_time_head(by, times), *foretold, *_COST_HEAD)
+    body = [
+        (
+            *_lead(row, by),
+            *_time_cells(row, by, times),
+            *("-" if row.predicted is None else format_seconds(row.predicted) for _ in foretold),
+            *_cells(row, totals),
+        )
+        for row in table
+    ]
     lines = columns([head, *body], "<<" + ">" * (len(head) - 2))
     yield style.bold(lines[0])
     yield from lines[1:]

@@ -44,7 +44,9 @@ def infer(
         data=inference.data,
         reasons=inference.reasons,
         constants={**view.constants, **inference.generated},
-        executions=inference.executions,
+        # A broken model may hold bodies that its operators have no use for.
+        executions=dict.fromkeys(view.scopes, "nothing is known to run this body")
+        | inference.executions,
     ), bound.notes
 
 

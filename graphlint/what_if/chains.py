@@ -47,15 +47,17 @@ def _there_and_back(
     from onnx import helper
 
     value = model.graph.input[0]
-    ways = [_weight(weight, "there", before[1], after[1], _groups(conv))]
-    ways.append(_weight(weight, "back", after[1], before[1], _groups(conv)))
+    ways = [
+        _weights(conv, weight, "there", before[1], after[1]),
+        _weights(conv, weight, "back", after[1], before[1]),
+    ]
     nodes = []
     for link in range(LINKS):
         node = type(conv)()
         node.CopyFrom(conv)
         del node.input[:], node.output[:]
         node.name = f"link{link}"
-        node.input.extend([f"v{link}", ways[link % 2].name])
+        node.input.extend([f"v{link}", *(tensor.name for tensor in ways[link % 2])])
         node.output.append(f"v{link + 1}")
         nodes.append(node)
     dtype = value.type.tensor_type.elem_type
@@ -64,22 +66,27 @@ def _there_and_back(
         "chain",
         [helper.make_tensor_value_info("v0", dtype, before)],
         [helper.make_tensor_value_info(f"v{LINKS}", dtype, before)],
-        ways,
+        [tensor for way in ways for tensor in way],
     )
     return helper.make_model(
         graph, opset_imports=list(model.opset_import), ir_version=model.ir_version
     )
 
 
-def _weight(like: TensorProto, name: str, before: int, after: int, groups: int) -> TensorProto:
-    """Numbers that keep a tensor of ones as it is, on the whole; none of them 0."""
+def _weights(
+    conv: NodeProto, like: TensorProto, name: str, before: int, after: int
+) -> list[TensorProto]:
+    """A weight that keeps a tensor of ones as it is, and a bias of 0 where the layer has one."""
     import numpy as np
     from onnx import helper, numpy_helper
 
-    shape = (after, before // groups, *like.dims[2:])
-    value = 1.0 / float(np.prod(shape[1:]))
+    shape = (after, before // _groups(conv), *like.dims[2:])
     dtype = helper.tensor_dtype_to_np_dtype(like.data_type)
-    return numpy_helper.from_array(np.full(shape, value).astype(dtype), name)
+    weight = np.full(shape, 1.0 / float(np.prod(shape[1:]))).astype(dtype)
+    weights = [numpy_helper.from_array(weight, name)]
+    if len(conv.input) > 2:
+        weights.append(numpy_helper.from_array(np.zeros(after, dtype), f"{name}.bias"))
+    return weights
 
 
 def _groups(conv: NodeProto) -> int:

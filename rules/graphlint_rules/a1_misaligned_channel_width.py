@@ -16,7 +16,9 @@ With blocks of b channels a convolution from c1 to c2 channels does the work of
     c1 and c2, a group, each rounded up to a multiple of b.
 
 What is beyond its own multiply-adds is work for nothing. A model is reported when that is at least
-5 % of its multiply-adds.
+5 % of its multiply-adds. How much time that is depends on the device's kernels: with a device
+profile, a finding is left out unless the nearest widths are expected to save more than the error of
+that expectation. With the option alone, `graphlint profile --what-if A1` measures it.
 
 ## Example
 
@@ -228,6 +230,7 @@ RULE = Rule(
     good=GOOD,
     bad=BAD,
     alternative=alternative,
+    by_price=True,
     options=(
         Option("block", 0, "channels of a block; 0: the device profile's", minimum=0),
         Option("min-waste", 0.05, "the least share of multiply-adds for filling up", minimum=0),

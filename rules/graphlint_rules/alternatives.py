@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from graphlint.graph import Node, TensorType
+from graphlint.graph import ABSENT, Node, TensorType
 from graphlint.rule import Alternative, Context
 from graphlint_rules.convolution_sites import Convolution
 
@@ -50,9 +50,11 @@ def with_widths(context: Context, layer: Convolution, other: Widths) -> Alternat
     assert isinstance(source, TensorType)
     shape = (layer.input.shape[0], other.channels_in, *layer.input.shape[2:])
     result = (layer.output.shape[0], other.channels_out, *layer.output.shape[2:])
-    conv = convolution("x", "y", "w", shaping(first), other.groups)
-    weight = (other.channels_out, other.channels_in // other.groups, *layer.kernel)
-    model = alone(context, [conv], {"x": shape}, {"y": result}, {"w": weight}, source.dtype)
+    weights = {"w": (other.channels_out, other.channels_in // other.groups, *layer.kernel)}
+    if has_bias(first):
+        weights["b"] = (other.channels_out,)
+    conv = convolution("x", "y", tuple(weights), shaping(first), other.groups)
+    model = alone(context, [conv], {"x": shape}, {"y": result}, weights, source.dtype)
     return Alternative(str(other), layer.nodes, model, fits=False)
 
 
@@ -88,14 +90,19 @@ def shaping(node: Node) -> Mapping[str, Any]:
     return {name: value for name, value in node.attributes.items() if name in _SHAPED_LIKE}
 
 
+def has_bias(node: Node) -> bool:
+    """Whether the Conv adds a bias: some kernels pass over their result once more for it."""
+    return node.input(2) != ABSENT
+
+
 def convolution(
-    source: str, result: str, weight: str, shaped: Mapping[str, Any], groups: int = 1
+    source: str, result: str, weights: Sequence[str], shaped: Mapping[str, Any], groups: int = 1
 ) -> NodeProto:
-    """A Conv without a bias."""
+    """A Conv with the names of its weight and, where it has one, its bias."""
     from onnx import helper
 
     attributes: dict[str, Any] = {**shaped, "group": groups}
-    return helper.make_node("Conv", [source, weight], [result], **attributes)
+    return helper.make_node("Conv", [source, *weights], [result], **attributes)
 
 
 def alone(

@@ -141,15 +141,17 @@ def _in_series(
     if not middle or before[2:] != (after[2] * stride, after[3] * stride):
         return None
     same = {"auto_pad": "SAME_UPPER"}
+    first = {"v": (middle, before[1], kernel, kernel), "a": (middle,)}
+    second = {"w": (after[1], middle, kernel, kernel), "b": (after[1],)}
     model = alone(
         context,
         [
-            convolution("x", "z", "v", {**same, "strides": [stride, stride]}),
-            convolution("z", "y", "w", same),
+            convolution("x", "z", tuple(first), {**same, "strides": [stride, stride]}),
+            convolution("z", "y", tuple(second), same),
         ],
         {"x": before},
         {"y": after},
-        {"v": (middle, before[1], kernel, kernel), "w": (after[1], middle, kernel, kernel)},
+        {**first, **second},
         dtype,
     )
     label = f"{before[1]}→{middle}→{after[1]}, {by((kernel, kernel))} twice in series"

@@ -109,3 +109,16 @@ def test_profile_tells_the_run_and_its_nodes(profile: Path, tmp_path: Path) -> N
     known = [node["predicted_seconds"] for node in model["nodes"]]
     total = model["prediction"]["predicted_seconds"]
     assert total == pytest.approx(5e-6 + sum(each or 0.0 for each in known))
+
+
+def test_the_table_of_profile_stands_in_the_order_of_what_is_predicted(
+    profile: Path, tmp_path: Path
+) -> None:
+    arguments = ("profile", V1, "--no-latency", "--device-profile", profile, "--isolated")
+    table = graphlint(*arguments, "--top", "0", cwd=tmp_path).stdout
+    document = json.loads(graphlint(*arguments, "--output-format", "json", cwd=tmp_path).stdout)
+    nodes = document["models"][0]["nodes"]
+    dearest = max(nodes, key=lambda node: node["predicted_seconds"] or 0)
+    head, first = table.splitlines()[3:5]
+    assert "predicted" in head
+    assert first.startswith(dearest["path"])

@@ -82,8 +82,8 @@ def test_a_layer_that_changes_the_width_is_chained_there_and_back(unit: Path) ->
     assert model is not None
     chain = chained(model)
     assert chain.copies == LINKS
-    widths = [tuple(tensor.dims[:2]) for tensor in chain.model.graph.initializer]
-    assert widths == [(60, 80), (240, 20)]
+    shapes = [tuple(tensor.dims[:2]) for tensor in chain.model.graph.initializer]
+    assert shapes == [(60, 80), (60,), (240, 20), (240,)]
     picture = np.ones((1, 240, 14, 14), np.float32)
     np.testing.assert_allclose(run(chain.model, v0=picture)[0], picture, rtol=1e-4)
 
