@@ -13,85 +13,18 @@ Needs about 4 GB of disk in the temporary folder and about 10 GB of memory (for 
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper, save
+from process_tree import Figures, circumstances, measure
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Figures:
-    """CPU seconds of a command with its children, and the peak of their memory together."""
-
-    cpu_seconds: float
-    peak_mib: float
-    exit_code: int
-
-
-def measure(command: Sequence[str], timeout: float) -> Figures | None:
-    """Run a command to its end; None where it takes longer than `timeout` seconds."""
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    peak = 0
-    killed = False
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak, killed
-        start = time.monotonic()
-        while not done.wait(0.005):
-            peak = max(peak, sum(map(resident_bytes, tree(process.pid))))
-            if time.monotonic() - start > timeout:
-                killed = True
-                process.kill()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    done.set()
-    watcher.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if killed:
-        return None
-    return Figures(usage.ru_utime + usage.ru_stime, peak / 2**20, process.returncode)
-
-
-def tree(pid: int) -> Iterator[int]:
-    """The process and its descendants."""
-    yield pid
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from tree(int(child))
-    except OSError:
-        return  # it has ended
-
-
-def resident_bytes(pid: int) -> int:
-    """Proportional memory (shared pages divided among those who share them)."""
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
 
 
 def dense_model(path: Path, megabytes: int) -> None:
@@ -207,14 +140,6 @@ def median(runs: Sequence[Figures | None]) -> tuple[float, float] | None:
     )
 
 
-def processor() -> str:
-    """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
 def main() -> None:
     """Measure, print the table, write the raw figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -227,13 +152,7 @@ def main() -> None:
     print("\n".join(table(results)))
     if options.output is not None:
         document = {
-            "date": datetime.date.today().isoformat(),
-            "machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()}",
-            "python": platform.python_version(),
-            "packages": {
-                name: importlib.metadata.version(name)
-                for name in ("onnx-graphlint", "onnx", "networkx", "typer")
-            },
+            **circumstances("onnx-graphlint", "onnx", "networkx", "typer"),
             "runs": {
                 model: {
                     command: [
