@@ -151,9 +151,9 @@ class Alternative:
 class Rule:
     """A rule: its code (`G1`), its name (reads well after "allow"), its check and its page.
 
-    `alternative` gives what could stand in a site's place, None where nothing can be told. A finding
-    of a rule that is `by_price` counts only where its price on the device, if one can be told, is
-    above its error.
+    `alternative` gives what could stand in a site's place, None where nothing can be told. A
+    finding of a rule that is `by_price` counts only where its price on the device, if one can be
+    told, is above its error.
     """
 
     code: str
