@@ -100,7 +100,11 @@ def watched(name: str, arguments: Sequence[str], case: Case, folder: Path) -> Ru
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode("utf-8", "surrogateescape")
-    errors = [line for line in text.splitlines() if line.startswith(("error:", "cause:"))]
+    errors = [
+        line.replace(f"{folder}/", "")
+        for line in text.splitlines()
+        if line.startswith(("error:", "cause:"))
+    ]
     return Run(
         name,
         case.kind,

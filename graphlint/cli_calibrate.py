@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +12,7 @@ import typer
 from graphlint.atomic import check_target
 from graphlint.cli_options import Color, Optimization, OptimizationLevel, Provider, Threads, Verbose
 from graphlint.errors import UsageError
-from graphlint.terminal import Colour, errors_told, style, tell_notes, write
+from graphlint.terminal import Colour, errors_told, progress_line, style, tell_notes, write
 
 if TYPE_CHECKING:
     from graphlint.calibration.tables import Size
@@ -177,14 +173,16 @@ def _measured(
     from graphlint.calibration import calibrate as calibration
 
     try:
-        with _progress(options.time_budget) as told:
+        with progress_line() as show:
+            show(f"measuring for about {options.time_budget:.0f} s")
+            start = time.monotonic()
             return calibration.calibrate(
                 calibration.plan(size, options.provider),
                 options,
                 __version__,
                 retries=retry,
                 target=target,
-                show=told,
+                show=lambda done, of, left: show(_spelt(done, of, left, time.monotonic() - start)),
             )
     except KeyboardInterrupt:
         tell_notes(
@@ -225,24 +223,7 @@ def _rendered(
             return render(profile, style(color, file))
 
 
-@contextmanager
-def _progress(budget: float) -> Iterator[Callable[[int, int, float], None]]:
-    """A line on stderr while experiments run; none in pipes and hooks."""
-    shown = sys.stderr.isatty() and not os.environ.get("PRE_COMMIT")
-    start = time.monotonic()
-
-    def show(done: int, of: int, left: float) -> None:
-        if shown and of:
-            minutes = max((time.monotonic() - start) / 60, 1e-9)
-            rate = f", {done / minutes:.0f} a minute" if done else ""
-            sys.stderr.write(f"\r{done} of {of} experiments{rate}, {left:.0f} s left\x1b[K")
-            sys.stderr.flush()
-
-    if shown:
-        sys.stderr.write(f"measuring for about {budget:.0f} s …")
-        sys.stderr.flush()
-    try:
-        yield show
-    finally:
-        if shown:
-            sys.stderr.write("\r\x1b[K")
+def _spelt(done: int, of: int, left: float, seconds: float) -> str:
+    """How many experiments are done after so many seconds, how quickly, and how long it will be."""
+    rate = f", {60 * done / max(seconds, 1e-9):.0f} a minute" if done else ""
+    return f"{done} of {of} experiments{rate}, {left:.0f} s left"
