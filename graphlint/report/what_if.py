@@ -91,7 +91,7 @@ def _answer(report: WhatIfReport) -> str:
     sites = counted(best.sites, "site")
     return (
         f"{run} The most is saved by {best.code} at {sites} ({best.becomes}): "
-        f"measured {_signed(-saving.seconds)} ({-share:+.1f} %)."
+        f"measured {_signed(-saving.seconds)} (−{share:.1f} %)."
     )
 
 

@@ -166,7 +166,7 @@ def change(seconds: float, low: float, high: float) -> Change:
 def test_the_answer_names_the_largest_saving_that_is_told() -> None:
     told = change(0.0002, 0.0001, 0.0003)
     text = reporter.as_table(made_report(told), Style())
-    assert "The most is saved by G2 at 3 sites (69→277): measured −200 µs (-5.0 %)" in text
+    assert "The most is saved by G2 at 3 sites (69→277): measured −200 µs (−5.0 %)" in text
     unsure = reporter.as_table(
         made_report(replace(told, saving=Saving(1e-4, -1e-4, 2e-4))), Style()
     )
