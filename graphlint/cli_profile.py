@@ -134,6 +134,11 @@ def profile(
         from graphlint.bindings import parse_batches
         from graphlint.checking import Options
 
+        overrides = given_settings(
+            input_shape=input_shape,
+            dim=dim,
+            device_profile=None if device_profile is None else str(device_profile),
+        )
         if what_if is not None:
             from graphlint import cli_what_if
 
@@ -141,15 +146,7 @@ def profile(
             cli_what_if.tell(
                 path,
                 what_if,
-                Options(
-                    given_settings(
-                        input_shape=input_shape,
-                        dim=dim,
-                        device_profile=None if device_profile is None else str(device_profile),
-                    ),
-                    config_file=config,
-                    isolated=isolated,
-                ),
+                Options(overrides, config_file=config, isolated=isolated),
                 latency_options(
                     latency is not False,
                     [path],
@@ -172,11 +169,7 @@ def profile(
         page = output_format is ProfileFormat.HTML
         rows = by or (Grouping.NODE if compare is None else Grouping.CATEGORY)
         options = Options(
-            given_settings(
-                input_shape=input_shape,
-                dim=dim,
-                device_profile=None if device_profile is None else str(device_profile),
-            ),
+            overrides,
             config_file=config,
             isolated=isolated,
             latency=latency_options(

@@ -7,8 +7,10 @@ import jsonschema
 import pytest
 from in_process import graphlint
 from law import device
+from onnx import parser, save
 
 from graphlint.devices.file import VARIABLE, write
+from graphlint_rules import A1
 
 ROOT = Path(__file__).resolve().parents[2]
 V1 = ROOT / "fixtures" / "shufflenet_v1.onnx"
@@ -122,3 +124,20 @@ def test_the_table_of_profile_stands_in_the_order_of_what_is_predicted(
     head, first = table.splitlines()[3:5]
     assert "predicted" in head
     assert first.startswith(dearest["path"])
+
+
+@pytest.mark.parametrize(("example", "pays"), [(0, False), (1, True)])
+def test_widths_are_found_misaligned_only_where_that_costs_more_than_its_error(
+    example: int, pays: bool, profile: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "graphlint.toml").write_text("[rules.A1]\nblock = 16\n", encoding="utf-8")
+    save(parser.parse_model(A1.bad[example].model), tmp_path / "model.onnx")
+    asked = ("check", "model.onnx", "--no-latency", "--select", "A1", "--output-format", "json")
+    unpriced, priced = (
+        json.loads(graphlint(*asked, *more, cwd=tmp_path).stdout)["models"][0]["findings"]
+        for more in ((), ("--device-profile", profile))
+    )
+    assert len(unpriced) == 1
+    assert len(priced) == pays
+    for finding in priced:
+        assert finding["predicted_seconds"] > finding["predicted_plus_minus_seconds"]
