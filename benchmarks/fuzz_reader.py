@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto
 
 from benchmarks.fuzz_checks import model_file
 from fixtures import hostile_graphs, hostile_operators
+from graphlint import graph_builder
 from graphlint.bindings import Bindings
 from graphlint.costs.totals import node_costs
 from graphlint.errors import ModelError
@@ -22,12 +23,14 @@ from graphlint.wire import length_delimited
 
 ROOT = Path(__file__).resolve().parent.parent
 _MAX_SEED_BYTES = 8192
+_MAX_NODES = 20_000  # laid open: a command has a child and its time for a million, a fuzzer has not
 
 
 def reader(data: bytes) -> None:
     """A file of these bytes is refused with a `ModelError`, or is read to its costs."""
     path = model_file()
     path.write_bytes(data)
+    graph_builder.MAX_NODES = _MAX_NODES
     refused = None
     try:
         model = load(str(path))
