@@ -1,22 +1,21 @@
 """Findings priced in a device's seconds, from its profile and the alternatives that rules give.
 
 The price of a site is what its nodes are expected to take where they stand, less what its
-alternative would take there. Where the alternative fits, what is around it keeps its layout; where
-it has other widths, what is around it is taken to change with it, and values keep the layout in
-which they come.
+alternative would take there. What is around it keeps its layout, and values are reordered where
+that is another one; only an alternative of other widths and another layout is taken to change what
+is around it too, and nothing is reordered for it then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from math import hypot
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphlint import shapes
 from graphlint.costs.totals import Costs, Handles, node_costs
-from graphlint.devices.fusion import Edges
-from graphlint.devices.prediction import predict
+from graphlint.devices.fusion import Edges, Schedule, schedule
+from graphlint.devices.prediction import Prediction, predict
 from graphlint.devices.profile import DeviceProfile
 from graphlint.findings import Predicted
 from graphlint.graph import ABSENT, GraphView, Node
@@ -42,16 +41,15 @@ class Pricer:
         self._handles = handles
         self._profile = profile
         self.prediction = predict(view, costs, profile)
-        self._known: dict[tuple[str, Edges, str], Predicted] = {}
+        self._built: dict[tuple[str, str], tuple[GraphView, Costs]] = {}
+        self._known: dict[tuple[tuple[str, str], Edges], Prediction] = {}
 
     def run(self) -> Predicted:
         """One run of the model from end to end."""
         found = self.prediction
-        reasons = [node.reason for node in found.nodes if node.seconds is None]
-        reason = max(reasons, key=reasons.count) if reasons else ""
-        if len(reasons) == len(found.nodes):
-            return Predicted(None, 0.0, len(reasons), reason)
-        return Predicted(found.seconds, found.plus_minus, len(reasons), reason)
+        if found.unknown == len(found.nodes):
+            return Predicted(None, 0.0, found.unknown, found.reason)
+        return Predicted(found.seconds, found.plus_minus, found.unknown, found.reason)
 
     def together(self, context: Context, rule: Rule, sites: Iterable[Site]) -> Predicted:
         """The price of like sites of a rule, as far as it can be told."""
@@ -76,35 +74,40 @@ class Pricer:
             return Predicted(None, reason=f"the rule's alternative failed: {error}")
         if alternative is None:
             return Predicted(None, reason=_NO_ALTERNATIVE)
-        now = self._in_place(alternative.nodes)
         then = self._instead(alternative)
-        if now.seconds is None or then.seconds is None:
-            return now if now.seconds is None else then
-        return Predicted(now.seconds - then.seconds, hypot(now.plus_minus, then.plus_minus))
+        indices = {node.index for node in alternative.nodes}
+        reason = self._reason(indices) or then.reason
+        if reason:
+            return Predicted(None, reason=reason)
+        saved = self._seconds(indices) - (then.seconds - then.run_seconds)
+        return Predicted(saved, self.prediction.error_of_difference(indices, then))
 
-    def _in_place(self, nodes: Iterable[Node]) -> Predicted:
+    def _reason(self, indices: Iterable[int]) -> str:
+        nodes = (self.prediction.nodes[index] for index in sorted(indices))
+        return next((node.reason for node in nodes if node.seconds is None), "")
+
+    def _seconds(self, indices: Set[int]) -> float:
         """What the nodes take where they stand, with the reordering of what they make."""
-        indices = {node.index for node in nodes}
         found = self.prediction
-        for index in indices:
-            if found.nodes[index].seconds is None:
-                return Predicted(None, reason=found.nodes[index].reason)
         made = {key for index in indices for key in self._view.nodes[index].outputs}
         behind = sum(
             each.seconds
             for each in found.reorderings
             if each.value in made and each.leader not in indices
         )
-        own = sum(found.nodes[index].seconds or 0.0 for index in indices)
-        return Predicted(own + behind, found.error_of(indices))
+        return behind + sum(found.nodes[index].seconds or 0.0 for index in indices)
 
-    def _instead(self, alternative: Alternative) -> Predicted:
-        """What the alternative takes in its place; equal ones are told once."""
-        edges = self._edges(alternative)
-        key = (alternative.label, edges, self._spelt(alternative.nodes))
-        if key not in self._known:
-            self._known[key] = self._alone(alternative.model, edges)
-        return self._known[key]
+    def _instead(self, alternative: Alternative) -> Prediction:
+        """What the alternative takes in its place; equal ones are built and told once."""
+        key = (alternative.label, self._spelt(alternative.nodes))
+        if key not in self._built:
+            view, _ = shapes.infer(build(_in_memory(alternative.model)), payload=lambda each: each)
+            self._built[key] = view, node_costs(view, self._handles)
+        view, costs = self._built[key]
+        edges = self._edges(alternative, view, costs)
+        if (key, edges) not in self._known:
+            self._known[key, edges] = predict(view, costs, self._profile, edges)
+        return self._known[key, edges]
 
     def _spelt(self, nodes: Iterable[Node]) -> str:
         """Operators, attributes and shapes: what alternatives of one label can differ by."""
@@ -114,18 +117,13 @@ class Pricer:
             told.append((node.op, sorted(node.attributes.items()), shapes_))
         return repr(told)
 
-    def _alone(self, model: ModelProto, edges: Edges) -> Predicted:
-        view, _ = shapes.infer(build(_in_memory(model)), payload=lambda tensor: tensor)
-        found = predict(view, node_costs(view, self._handles), self._profile, edges)
-        reason = next((node.reason for node in found.nodes if node.seconds is None), "")
-        if reason:
-            return Predicted(None, reason=reason)
-        return Predicted(found.seconds - found.run_seconds, found.plus_minus)
-
-    def _edges(self, alternative: Alternative) -> Edges:
+    def _edges(self, alternative: Alternative, view: GraphView, costs: Costs) -> Edges:
         """The layouts around the alternative, under the names of its own inputs and outputs."""
         if not alternative.fits:
-            return Edges(adapts=True)
+            now = _layouts(self.prediction.schedule, alternative.nodes)
+            then = _layouts(schedule(view, costs, self._profile), view.nodes)
+            if now != then:
+                return Edges(adapts=True)
         plan, graph = self.prediction.schedule, alternative.model.graph
         inner = [*(value.name for value in graph.input), *(value.name for value in graph.output)]
         read, made = self._read(alternative.nodes), self._made(alternative.nodes)
@@ -155,6 +153,12 @@ class Pricer:
             if self._view.is_output(key)
             or any(reader.index not in indices for reader in self._view.readers(key))
         ]
+
+
+def _layouts(plan: Schedule, nodes: Iterable[Node]) -> set[bool]:
+    """Whether the nodes' kernels work on blocks."""
+    leaders = {plan.leaders[node.index] for node in nodes if node.index in plan.leaders}
+    return {leader in plan.blocked for leader in leaders}
 
 
 def _in_memory(model: ModelProto) -> Model:

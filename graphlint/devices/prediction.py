@@ -8,7 +8,7 @@ their own, views take a launch. See `docs/prediction.md`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import sqrt
 
@@ -17,7 +17,7 @@ from graphlint.costs.totals import Costs
 from graphlint.devices.fusion import ALONE, Edges, Schedule, schedule
 from graphlint.devices.kinds import layer_of, reorder_of
 from graphlint.devices.profile import DeviceProfile, Layer
-from graphlint.devices.speeds import Speeds
+from graphlint.devices.speeds import Speeds, alikeness
 from graphlint.graph import GraphView
 
 __all__ = ["NodeSeconds", "Prediction", "Reordering", "predict"]
@@ -30,11 +30,13 @@ class NodeSeconds:
     """A node's share of its kernel's seconds; None where they can't be told, with the reason.
 
     `kind` is that of the kernel's layer; a node without a kernel takes no time and has none.
+    `layer` is None for a view too.
     """
 
     seconds: float | None
     kind: str = ""
     reason: str = ""
+    layer: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Prediction:
         return sum(node.seconds is None for node in self.nodes)
 
     @property
+    def reason(self) -> str:
+        """Why most of those are left out; empty where none is."""
+        reasons = [node.reason for node in self.nodes if node.seconds is None]
+        return max(reasons, key=reasons.count) if reasons else ""
+
+    @property
     def seconds(self) -> float:
         """One run from end to end, without the nodes whose time can't be told."""
         return self.run_seconds + sum(node.seconds or 0.0 for node in self.nodes)
@@ -80,11 +88,50 @@ class Prediction:
         Layers of a kind are wrong together, kinds by themselves: errors are summed within a kind,
         and as squares over kinds.
         """
-        sums: dict[str, float] = {}
+        parts = self._by_kind(nodes)
+        return sqrt(
+            sum((self.errors.get(kind, 0.0) * all_.sum) ** 2 for kind, all_ in parts.items())
+        )
+
+    def error_of_difference(self, nodes: Iterable[int], other: Prediction) -> float:
+        """The error to expect of some nodes' seconds less those of all of `other`'s.
+
+        Of a kind that is in both, the two are wrong alike, the more so the nearer the layers are
+        that take longest in each.
+        """
+        squares = 0.0
+        mine, others = self._by_kind(nodes), other._by_kind(range(len(other.nodes)))
+        for kind in mine.keys() | others.keys():
+            one, two = mine.get(kind, _NOTHING), others.get(kind, _NOTHING)
+            alike = alikeness(one.layer, two.layer) if one.layer and two.layer else 0.0
+            error = max(self.errors.get(kind, 0.0), other.errors.get(kind, 0.0))
+            squares += error**2 * (one.sum**2 + two.sum**2 - 2 * alike * one.sum * two.sum)
+        return sqrt(squares)
+
+    def _by_kind(self, nodes: Iterable[int]) -> Mapping[str, _Part]:
+        parts: dict[str, _Part] = {}
         for index in nodes:
             node = self.nodes[index]
-            sums[node.kind] = sums.get(node.kind, 0.0) + (node.seconds or 0.0)
-        return sqrt(sum((self.errors.get(kind, 0.0) * all_) ** 2 for kind, all_ in sums.items()))
+            before, seconds = parts.get(node.kind, _NOTHING), node.seconds or 0.0
+            longer = seconds > before.longest
+            parts[node.kind] = _Part(
+                before.sum + seconds,
+                max(seconds, before.longest),
+                node.layer if longer else before.layer,
+            )
+        return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Of some nodes those of one kind: their seconds, and the one that takes the most of them."""
+
+    sum: float
+    longest: float
+    layer: Layer | None
+
+
+_NOTHING = _Part(0.0, 0.0, None)
 
 
 def predict(
@@ -104,7 +151,7 @@ def predict(
                 nodes[index] = found
             continue
         for index, share in _shares(costs, members):
-            nodes[index] = NodeSeconds(found.seconds * share, found.kind)
+            nodes[index] = replace(found, seconds=found.seconds * share)
     kinds = {node.kind for node in nodes}
     return Prediction(
         tuple(nodes),
@@ -150,7 +197,7 @@ def _kernel(
     seconds = speeds.seconds(layer)
     if seconds is None:
         return NodeSeconds(None, reason=f"no {layer.kind} layer was measured")
-    return NodeSeconds(seconds + extra, layer.kind)
+    return NodeSeconds(seconds + extra, layer.kind, layer=layer)
 
 
 def _reorderings(

@@ -6,7 +6,7 @@ relative error. Then a layer is as much quicker or slower than this line says as
 measured neighbours are: the mean of their ratios, in logarithms, weighted by the inverse square of
 their distance in octaves of width, positions, kernel and stride. Far from everything measured the
 line alone holds. A kind's scatter is the root mean square of what leaving out each of its layers
-in turn gets wrong.
+in turn gets wrong. Two layers of a kind are wrong alike, the more so the nearer they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from math import exp, log, log2, sqrt
 from graphlint.devices.kinds import BLOCKED
 from graphlint.devices.profile import DeviceProfile, Layer, LayerTime
 
-__all__ = ["Speeds"]
+__all__ = ["Speeds", "alikeness"]
 
 _NEAREST = 4
 _NUGGET = 0.05
@@ -135,6 +135,11 @@ def _work(layer: Layer, block: int) -> _Work:
 def _filled(channels: int, block: int) -> float:
     """How many times the channels their blocks have; few channels come in as they are."""
     return 1.0 if channels < block else -(-channels // block) * block / channels
+
+
+def alikeness(one: Layer, other: Layer) -> float:
+    """How far what is wrong with two layers of a kind is the same: 1 of one layer, 0 far away."""
+    return 1 / (1 + _distance(one, other))
 
 
 def _distance(one: Layer, other: Layer) -> float:
