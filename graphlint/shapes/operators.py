@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _RUNTIME_OPERATORS = frozenset({("", "LayerNormalization"), ("", "SimplifiedLayerNormalization")})
 
 _MOST_AXES = 1_000
+
+_TERM = r"[A-Za-z]*(\.\.\.[A-Za-z]*)?"
+_EQUATION = re.compile(rf"{_TERM}(,{_TERM})*(->{_TERM})?")
 
 
 def output_types(
@@ -73,7 +77,17 @@ def _crashes_inference(node: Node) -> str:
     axis = node.attribute("axis", 0)
     if node.op == "LayerNormalization" and isinstance(axis, int) and abs(axis) > _MOST_AXES:
         return "has an axis that no tensor has"
+    if node.op == "Einsum" and not _is_equation(node.attribute("equation"), len(node.inputs)):
+        return "has an equation that does not spell its operands"
     return ""
+
+
+def _is_equation(equation: object, operands: int) -> bool:
+    """Whether it is one of the operator's specification, with a term for each operand."""
+    if not isinstance(equation, str):
+        return False
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    return _EQUATION.fullmatch(equation.replace(" ", "")) is not None and len(terms) == operands
 
 
 def _ask_successor(

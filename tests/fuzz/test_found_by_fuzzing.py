@@ -62,6 +62,14 @@ def test_an_axis_that_no_tensor_has(save: Save) -> None:
     assert refused_at(report_on(save(parsed(text))), "axis")
 
 
+@pytest.mark.parametrize("equation", ["ab_,c", "SAME_UPPER,a", "ab,c->d->e", "a.b,c", "ab"])
+def test_an_equation_that_spells_no_operands(equation: str, save: Save) -> None:
+    """onnx's inference looked for the end of a term for ever."""
+    text = f'm (float[2,3] x, float[3] z) => (y) {{ y = Einsum <equation = "{equation}"> (x, z) }}'
+    report = report_on(save(parsed(text)))
+    assert refused_at(report, "equation")
+
+
 def test_a_payload_that_is_too_short_for_its_dimensions(save: Save) -> None:
     """An empty tensor of enormous dimensions: numpy asked for memory and the whole model failed."""
     weight = TensorProto(name="w", data_type=TensorProto.INT4, dims=[2**62, 2, 2**31, 0])
