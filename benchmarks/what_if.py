@@ -24,15 +24,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.latency import machine  # noqa: E402
+from graphlint.alternatives.isolated import what_if  # noqa: E402
+from graphlint.alternatives.request import WhatIfRequest  # noqa: E402
+from graphlint.alternatives.results import Saving  # noqa: E402
 from graphlint.calibration.network import Chain  # noqa: E402
 from graphlint.config import Settings  # noqa: E402
 from graphlint.latency.compare import compare  # noqa: E402
 from graphlint.latency.request import MeasureRequest  # noqa: E402
 from graphlint.times import ComparedTimes  # noqa: E402
 from graphlint.timing import LatencyOptions  # noqa: E402
-from graphlint.what_if.isolated import what_if  # noqa: E402
-from graphlint.what_if.request import WhatIfRequest  # noqa: E402
-from graphlint.what_if.results import Saving  # noqa: E402
 
 BLOCKS = 10
 CLOSE = 0.25

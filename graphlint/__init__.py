@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from graphlint.api import check, load, profile, rewrite
+    from graphlint.alternatives.results import WhatIfReport
+    from graphlint.api import (
+        calibrate,
+        check,
+        load,
+        load_device_profile,
+        profile,
+        rewrite,
+        what_if,
+    )
+    from graphlint.devices.profile import DeviceProfile
     from graphlint.errors import GraphlintError
     from graphlint.findings import Finding, Location, Severity
     from graphlint.graph import GraphView, Node
@@ -25,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Context",
+    "DeviceProfile",
     "Example",
     "Finding",
     "GraphView",
@@ -38,15 +49,29 @@ __all__ = [
     "Rule",
     "Severity",
     "Site",
+    "WhatIfReport",
+    "calibrate",
     "check",
     "load",
+    "load_device_profile",
     "profile",
     "rewrite",
+    "what_if",
 ]
 
 # Imported when first asked for: the command line must start without them.
 _HOMES = {
-    "api": ("check", "load", "profile", "rewrite"),
+    "alternatives.results": ("WhatIfReport",),
+    "api": (
+        "calibrate",
+        "check",
+        "load",
+        "load_device_profile",
+        "profile",
+        "rewrite",
+        "what_if",
+    ),
+    "devices.profile": ("DeviceProfile",),
     "errors": ("GraphlintError",),
     "findings": ("Finding", "Location", "Severity"),
     "graph": ("GraphView", "Node"),

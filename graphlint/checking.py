@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cache, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from graphlint import __version__, config, isolation
 from graphlint.baseline import Baselines
 from graphlint.config import Settings
-from graphlint.devices.chosen import Asked, Chosen, chosen
+from graphlint.devices.chosen import Chosen, chosen
 from graphlint.errors import ModelError
 from graphlint.model import STANDARD_INPUT, find
 from graphlint.problem import Problem
@@ -88,8 +89,9 @@ def check_paths(
     """
     errors: list[Problem] = []
     folders = [path for path in paths if os.path.isdir(path)]
+    device = cache(partial(chosen, asked=options.latency))
     with _standard_input(paths) as stdin_file:
-        requests = list(_requests(paths, options, stdin_file, errors))
+        requests = list(_requests(paths, options, stdin_file, device, errors))
         done = 0
 
         def count(_: ModelReport) -> None:
@@ -115,21 +117,10 @@ def check_paths(
             else:
                 report = replace(report, models=tuple(_told(report.models, each)))
     summary, stale = baselines.finished()
-    devices = (_device(request.settings, options) for request in requests)
-    told = dict.fromkeys(note for device in devices for note in device.notes)
+    used = (device(request.settings.device_profile) for request in requests)
+    told = dict.fromkeys(note for priced in used for note in priced.notes)
     notes = (*run_notes(requests, report.models, folders), *stale, *told)
     return replace(report, notes=notes, baseline=summary)
-
-
-def _device(settings: Settings, options: Options) -> Chosen:
-    """The device profile that the settings mean, for how latency is asked to be measured.
-
-    Raises:
-        UsageError: the profile that is given can't be read.
-    """
-    latency = options.latency
-    asked = latency and Asked(latency.provider, latency.threads, latency.optimization)
-    return chosen(settings.device_profile, asked)
 
 
 def _told(
@@ -185,7 +176,11 @@ def _timed(subject: Subject, latency: LatencyOptions, want_nodes: bool) -> Model
 
 
 def _requests(
-    paths: Sequence[str], options: Options, stdin_file: Path | None, errors: list[Problem]
+    paths: Sequence[str],
+    options: Options,
+    stdin_file: Path | None,
+    device: Callable[[str], Chosen],
+    errors: list[Problem],
 ) -> Iterator[Request]:
     by_folder: dict[Path, Settings] = {}
     seen: set[tuple[str, str]] = set()
@@ -202,6 +197,7 @@ def _requests(
                 if again or (found != path and _excluded(found, settings)):
                     continue
                 seen.add((found, only))
+                priced = device(settings.device_profile)
                 request = Request(
                     path=STDIN_NAME if found == STANDARD_INPUT else found,
                     settings=settings,
@@ -211,7 +207,8 @@ def _requests(
                     want_findings=options.want_findings,
                     want_nodes=options.want_nodes or options.latency is not None,
                     want_regions=options.want_regions,
-                    device=_device(settings, options).profile,
+                    device=priced.profile,
+                    device_is_named=priced.is_named,
                 )
                 yield from (replace(request, batch=batch) for batch in options.batches or (None,))
         except ModelError as error:

@@ -149,7 +149,8 @@ DeviceProfileFile = Annotated[
         "--device-profile",
         metavar="FILE",
         help="Price in the seconds of the device that `graphlint calibrate` measured, without a "
-        "runtime. By default this machine's own profile, where there is one.",
+        "runtime. By default what GRAPHLINT_DEVICE_PROFILE names, or this machine's own profile: "
+        "that one changes no finding.",
         show_default=False,
         rich_help_panel="Latency",
     ),

@@ -85,10 +85,11 @@ def lint(
     findings: list[Finding] = []
     problems: list[Problem] = []
     ran: list[str] = []
+    device = request.device if request.device_is_named else None
     for chosen in rules:
         rule = chosen.rule
         try:
-            context = Context(view, costs, chosen.options, chosen.limit, request.device)
+            context = Context(view, costs, chosen.options, chosen.limit, device)
             sites = list(rule.check(context))
         except Exception as error:  # a rule is a plug-in: its crash is its own
             problems.append(_failure(request.path, rule, error))
@@ -152,7 +153,7 @@ def _fold(
         if counted and sums[own] < floor:
             continue
         predicted = None if price is None else price(alike)
-        if rule.by_price and not _pays(predicted):
+        if rule.by_price and request.device_is_named and not _pays(predicted):
             continue
         found = tuple(_found(request.path, view, rule.code, site) for site in alike)
         yield Finding(

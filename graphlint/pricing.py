@@ -1,9 +1,9 @@
 """Findings priced in a device's seconds, from its profile and the alternatives that rules give.
 
 The price of a site is what its nodes are expected to take where they stand, less what its
-alternative would take there. What is around it keeps its layout, and values are reordered where
-that is another one; only an alternative of other widths and another layout is taken to change what
-is around it too, and nothing is reordered for it then.
+alternative would take there. Where the alternative fits, what is around it keeps its layout, and
+values are reordered where that is another one. Where it has other widths, so would its neighbours:
+the layers are compared among their like, but for the reordering that a change of layout spares.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from graphlint import shapes
 from graphlint.costs.totals import Costs, Handles, node_costs
-from graphlint.devices.fusion import Edges, Schedule, schedule
+from graphlint.devices.fusion import Edges, Schedule
 from graphlint.devices.prediction import Prediction, predict
 from graphlint.devices.profile import DeviceProfile
 from graphlint.findings import Predicted
@@ -41,8 +41,7 @@ class Pricer:
         self._handles = handles
         self._profile = profile
         self.prediction = predict(view, costs, profile)
-        self._built: dict[tuple[str, str], tuple[GraphView, Costs]] = {}
-        self._known: dict[tuple[tuple[str, str], Edges], Prediction] = {}
+        self._known: dict[tuple[str, Edges, str], Prediction] = {}
 
     def run(self) -> Predicted:
         """One run of the model from end to end."""
@@ -79,35 +78,41 @@ class Pricer:
         reason = self._reason(indices) or then.reason
         if reason:
             return Predicted(None, reason=reason)
-        saved = self._seconds(indices) - (then.seconds - then.run_seconds)
+        spared = alternative.fits or self._changes_layout(indices, then)
+        saved = self._seconds(indices, spared) - (then.seconds - then.run_seconds)
         return Predicted(saved, self.prediction.error_of_difference(indices, then))
 
     def _reason(self, indices: Iterable[int]) -> str:
         nodes = (self.prediction.nodes[index] for index in sorted(indices))
         return next((node.reason for node in nodes if node.seconds is None), "")
 
-    def _seconds(self, indices: Set[int]) -> float:
-        """What the nodes take where they stand, with the reordering of what they make."""
+    def _changes_layout(self, indices: Set[int], then: Prediction) -> bool:
+        """Whether kernels work on blocks of channels now and would not then, or the reverse."""
+        now = _layouts(self.prediction.schedule, indices)
+        return now != _layouts(then.schedule, range(len(then.nodes)))
+
+    def _seconds(self, indices: Set[int], reordered: bool) -> float:
+        """What the nodes take, with the reordering of what they read and make or without any."""
         found = self.prediction
+        own = sum(found.nodes[index].seconds or 0.0 for index in indices)
+        if not reordered:
+            return own - sum(each.seconds for each in found.reorderings if each.leader in indices)
         made = {key for index in indices for key in self._view.nodes[index].outputs}
-        behind = sum(
+        return own + sum(
             each.seconds
             for each in found.reorderings
             if each.value in made and each.leader not in indices
         )
-        return behind + sum(found.nodes[index].seconds or 0.0 for index in indices)
 
     def _instead(self, alternative: Alternative) -> Prediction:
-        """What the alternative takes in its place; equal ones are built and told once."""
-        key = (alternative.label, self._spelt(alternative.nodes))
-        if key not in self._built:
+        """What the alternative takes in its place; equal ones are told once."""
+        edges = self._edges(alternative)
+        key = (alternative.label, edges, self._spelt(alternative.nodes))
+        if key not in self._known:
             view, _ = shapes.infer(build(_in_memory(alternative.model)), payload=lambda each: each)
-            self._built[key] = view, node_costs(view, self._handles)
-        view, costs = self._built[key]
-        edges = self._edges(alternative, view, costs)
-        if (key, edges) not in self._known:
-            self._known[key, edges] = predict(view, costs, self._profile, edges)
-        return self._known[key, edges]
+            costs = node_costs(view, self._handles)
+            self._known[key] = predict(view, costs, self._profile, edges)
+        return self._known[key]
 
     def _spelt(self, nodes: Iterable[Node]) -> str:
         """Operators, attributes and shapes: what alternatives of one label can differ by."""
@@ -117,13 +122,10 @@ class Pricer:
             told.append((node.op, sorted(node.attributes.items()), shapes_))
         return repr(told)
 
-    def _edges(self, alternative: Alternative, view: GraphView, costs: Costs) -> Edges:
+    def _edges(self, alternative: Alternative) -> Edges:
         """The layouts around the alternative, under the names of its own inputs and outputs."""
         if not alternative.fits:
-            now = _layouts(self.prediction.schedule, alternative.nodes)
-            then = _layouts(schedule(view, costs, self._profile), view.nodes)
-            if now != then:
-                return Edges(adapts=True)
+            return Edges(adapts=True)
         plan, graph = self.prediction.schedule, alternative.model.graph
         inner = [*(value.name for value in graph.input), *(value.name for value in graph.output)]
         read, made = self._read(alternative.nodes), self._made(alternative.nodes)
@@ -155,9 +157,9 @@ class Pricer:
         ]
 
 
-def _layouts(plan: Schedule, nodes: Iterable[Node]) -> set[bool]:
-    """Whether the nodes' kernels work on blocks."""
-    leaders = {plan.leaders[node.index] for node in nodes if node.index in plan.leaders}
+def _layouts(plan: Schedule, indices: Iterable[int]) -> set[bool]:
+    """Whether the nodes' kernels work on blocks of channels."""
+    leaders = {plan.leaders[index] for index in indices if index in plan.leaders}
     return {leader in plan.blocked for leader in leaders}
 
 

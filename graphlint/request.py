@@ -22,7 +22,8 @@ class Request:
     `want_weights` digests of all weights with it.
     `infer_shapes=False` leaves out what can hang or crash; `why` is then the reason that the report
     gives. `batch` is the size of the model's symbolic batch, None where it is not given. `device`
-    is the profile of the device that the model is meant for.
+    is the profile that findings are priced by; rules look at it only if `device_is_named`, and only
+    then does a price decide whether there is a finding.
     """
 
     path: str
@@ -39,3 +40,4 @@ class Request:
     why: Problem | None = None
     batch: int | None = None
     device: DeviceProfile | None = None
+    device_is_named: bool = False

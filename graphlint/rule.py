@@ -87,7 +87,7 @@ class Context:
     """A model as a rule sees it: the graph with shapes, the costs, the rule's options.
 
     `limit` is the model's budget for a rule that has one; without a limit such a rule is not run.
-    `device` is the device that the model is meant for, where a profile of it was given.
+    `device` is the device that the model is meant for, where a profile of it was named.
     """
 
     view: GraphView
@@ -152,8 +152,8 @@ class Rule:
     """A rule: its code (`G1`), its name (reads well after "allow"), its check and its page.
 
     `alternative` gives what could stand in a site's place, None where nothing can be told. A
-    finding of a rule that is `by_price` counts only where its price on the device, if one can be
-    told, is above its error.
+    finding of a rule that is `by_price` counts only where its price on a device that was named, if
+    one can be told, is above its error.
     """
 
     code: str

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 from fixtures.build import serialized
+from graphlint.devices import file
 from tests.in_process import graphlint
 
 pytest.importorskip("onnxruntime", reason="alternatives are run")
+
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -35,11 +39,46 @@ def test_widths_are_tried_where_the_configuration_gives_the_block(unit: Path) ->
     assert "240→48, groups 3" in done.stdout
 
 
+def test_a_page_is_written(unit: Path) -> None:
+    asked = ("profile", unit, "--what-if", "G4", "--time-budget", "0.1", "--isolated")
+    done = graphlint(
+        *asked, "--output-format", "html", "--output-file", "page.html", cwd=unit.parent
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    page = (unit.parent / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "Add of activations, 240×14×14 → left out" in page
+
+
+def test_rules_look_at_a_device_only_where_its_profile_is_named(
+    unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = ROOT / "docs" / "devices" / "amd-epyc-1-thread-all.json"
+    monkeypatch.delenv(file.VARIABLE, raising=False)
+    monkeypatch.setattr(file, "own", lambda: profile)
+    asked = ("profile", unit, "--what-if", "A1", "--time-budget", "0.1", "--isolated")
+    own, named = (
+        json.loads(graphlint(*asked, *more, "--output-format", "json", cwd=unit.parent).stdout)
+        for more in ((), ("--device-profile", profile))
+    )
+    assert own["changes"] == own["untried"] == []
+    assert {change["code"] for change in named["changes"]} == {"A1"}
+
+
+def test_a_profile_that_was_measured_otherwise_is_told_of(unit: Path) -> None:
+    profile = ROOT / "docs" / "devices" / "amd-epyc-1-thread-basic.json"
+    asked = ("profile", unit, "--what-if", "G4", "--time-budget", "0.1", "--isolated")
+    done = graphlint(*asked, "--device-profile", profile, cwd=unit.parent)
+    assert "basic.json: the device profile is for AMD EPYC" in done.stdout
+    assert "not for CPU, 1 thread, all" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--what-if", "G9"), "nothing to try"),
         (("--what-if", "G2", "--no-latency"), "do not go together"),
+        (("--what-if", "G2", "--provider", "no_such"), "no such execution provider"),
         (("--what-if", "G2", "--output-format", "csv"), "has no csv"),
         (("--what-if", "G2", "--compare", "unit.onnx"), "do not go together"),
     ],

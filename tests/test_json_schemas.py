@@ -1,4 +1,4 @@
-"""The JSON of `rewrite` and `diff` is what `docs/*.schema.json` says."""
+"""The JSON of `rewrite`, `diff` and what-if is what `docs/*.schema.json` says."""
 
 import copy
 import json
@@ -21,7 +21,7 @@ SCHEMAS = {
     f"{name}.schema.json": json.loads(
         (ROOT / "docs" / f"{name}.schema.json").read_text(encoding="utf-8")
     )
-    for name in ("report", "rewrite", "diff")
+    for name in ("report", "rewrite", "diff", "what-if")
 }
 REGISTRY: Registry[Any] = Registry().with_resources(
     (name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()
@@ -69,6 +69,23 @@ def test_nothing_to_rewrite(tmp_path: Path) -> None:
     value = document(tmp_path, "rewrite", RESNET, "--dry-run")
     assert value["plan"] is None
     validator("rewrite").validate(value)
+
+
+@needs_runtime
+def test_what_if(tmp_path: Path) -> None:
+    value = document(tmp_path, "profile", V1, "--what-if", "G4", "--time-budget", "0.1")
+    assert value["changes"]
+    assert value["untried"]
+    assert not undeclared(value, "what-if")
+    validator("what-if").validate(value)
+    change = value["changes"][0]
+    assert set(change) == set(SCHEMAS["what-if.schema.json"]["$defs"]["change"]["properties"])
+    lost = {"seconds": None, "reason": "it crashed"}
+    value["model"] = change["saving"] = lost
+    validator("what-if").validate(value)
+    for wrong in ({"seconds": None}, {"seconds": 1.0, "low": 0.5}):
+        change["saving"] = wrong
+        assert not validator("what-if").is_valid(value)
 
 
 @pytest.mark.parametrize("options", [(), ("--weights",)], ids=["plain", "weights"])

@@ -32,7 +32,7 @@ LAYERS = [
     {"latency"},
     {"timing", "calibration"},
     {"rewriting", "diffing"},
-    {"what_if"},
+    {"alternatives"},
     {"report"},
     {"checking", "terminal", "annotate"},
     {"cli_options"},

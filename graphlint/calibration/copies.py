@@ -1,4 +1,7 @@
-"""Networks of copies of one layer, in a row or side by side; every copy has its own weights."""
+"""Networks of copies of one layer, in a row or side by side; every copy has its own weights.
+
+Why it does not share a builder with the paper's networks is said in `network`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Networks put together layer by layer, with weights made up."""
+"""Networks put together layer by layer, with weights made up: the paper's.
+
+A `Chain` carries widths along, so that a block reads as the paper has it; `copies.Net` is told each
+shape, and takes any operator. They stay two: names, attributes, biases and the draws of weights
+differ, and profiles can be compared only while each network is, byte for byte, what it was.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from graphlint.times import Ceilings
 
 SCHEMA = 1
 VARIABLE = "GRAPHLINT_DEVICE_PROFILE"
-"""The environment variable that names a machine's own profile; empty: it has none."""
+"""The environment variable that names a profile; empty: there is none, not even the machine's."""
 
 _MOST_BYTES = 4 << 20
 _MOST_TEXT = 1000
@@ -32,21 +32,24 @@ _LEAST, _MOST = 1e-15, 1e18  # seconds; bytes and multiply-adds a second
 _HINT = "measure the device with `graphlint calibrate --output-file FILE`"
 
 
+def named(environment: Mapping[str, str] = os.environ) -> str:
+    """The profile that `GRAPHLINT_DEVICE_PROFILE` names; empty where it names none."""
+    return environment.get(VARIABLE, "")
+
+
 def own(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """The profile of this machine, where there is one: see `own_place`."""
-    if VARIABLE in environment:
-        return Path(environment[VARIABLE]) if environment[VARIABLE] else None
+    """This machine's own profile, where there is one and the environment says nothing."""
     place = own_place(environment)
-    return place if place.is_file() else None
+    return place if VARIABLE not in environment and place.is_file() else None
 
 
 def own_place(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where this machine's own profile is kept.
+    """Where a profile is kept to be found by itself.
 
-    The file that `GRAPHLINT_DEVICE_PROFILE` names, else `graphlint/device-profile.json` in the
-    user's folder for settings.
+    The file that `GRAPHLINT_DEVICE_PROFILE` names, else this machine's own:
+    `graphlint/device-profile.json` in the user's folder for settings.
     """
-    given = environment.get(VARIABLE)
+    given = named(environment)
     return Path(given) if given else _settings(environment) / "graphlint" / "device-profile.json"
 
 

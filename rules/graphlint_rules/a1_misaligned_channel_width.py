@@ -7,7 +7,7 @@ groups it is the channels of a group that count; of a depthwise convolution, all
 narrower than a block (a picture's three channels) is read by kernels made for it, and is no site.
 
 This is no guideline of the paper: what it costs depends on the device. The rule says nothing unless
-it knows the block: from a device profile (`graphlint calibrate`), or from the option.
+it knows the block: from a device profile (`graphlint calibrate`) that is named, or from the option.
 
 ## Why it costs
 
@@ -16,7 +16,7 @@ With blocks of b channels a convolution from c1 to c2 channels does the work of
     c1 and c2, a group, each rounded up to a multiple of b.
 
 What is beyond its own multiply-adds is work for nothing. A model is reported when that is at least
-5 % of its multiply-adds. How much time that is depends on the device's kernels: with a device
+5 % of its multiply-adds. How much time that is depends on the device's kernels: with such a
 profile, a finding is left out unless the nearest widths are expected to save more than the error of
 that expectation. With the option alone, `graphlint profile --what-if A1` measures it.
 
@@ -32,7 +32,8 @@ the multiply-adds; another width changes the function and needs training.
 
 ## Options
 
-- `block` (0): the channels of a block; 0 is that of the device profile, and silence without one.
+- `block` (0): the channels of a block; 0 is that of the device profile that `--device-profile`, a
+  configuration or the environment names, and silence without one.
 - `min-waste` (0.05): the least part of the model's multiply-adds that filling up the blocks adds.
 
 ## References
@@ -47,7 +48,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphlint.rule import Alternative, Context, Example, Option, Rule, Site
-from graphlint_rules.alternatives import Widths, widths, with_widths
+from graphlint_rules.alternatives import Widths, with_widths
 from graphlint_rules.convolution_sites import Convolution, convolutions, layer_of
 from graphlint_rules.figures import spell_layer
 
@@ -60,7 +61,7 @@ _HELP = (
 def check(context: Context) -> Iterator[Site]:
     """A site for every convolution with a width that is no multiple of the device's block."""
     block = _block(context)
-    if block < 2:
+    if not block:
         return
     sites = [layer for layer in convolutions(context) if _is_misaligned(layer, block)]
     wasted = sum(_wasted(context, layer, block) for layer in sites)
@@ -80,11 +81,9 @@ def nearest(layer: Convolution, block: int) -> Widths:
     if layer.is_depthwise:
         channels = _round(layer.channels_in, block)
         return Widths(channels, channels * (layer.channels_out // layer.channels_in), channels)
-    sides = (layer.channels_in, layer.channels_out)
-    narrow = [width // layer.groups for width in sides]
     before, after = (
-        layer.groups * (width if width < block and place == 0 else _round(width, block))
-        for place, width in enumerate(narrow)
+        layer.groups * _round(width // layer.groups, block)
+        for width in (layer.channels_in, layer.channels_out)
     )
     return Widths(before, after, layer.groups)
 
@@ -131,12 +130,11 @@ def _site(layer: Convolution, block: int) -> Site:
     before = layer.channels_in * layer.channels_out // layer.groups
     after = other.channels_in * other.channels_out // other.groups
     change = round(100 * (after - before) / before)
-    spelt = f"{other} ({change:+d} % multiply-adds)" if other != widths(layer) else str(other)
     return Site(
         nodes=layer.nodes,
         message=(
             f"{spell_layer(layer)}: widths{per_group} of no whole blocks of {block} channels; the "
-            f"nearest are {spelt}."
+            f"nearest are {other} ({change:+d} % multiply-adds)."
         ),
         help=_HELP,
         excess_bytes=None,

@@ -131,10 +131,12 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
         file.read(tmp_path / "x.json")
 
 
-def test_the_machine_s_own_is_what_the_variable_names(tmp_path: Path) -> None:
+def test_what_the_variable_names_takes_the_machine_s_own_place(tmp_path: Path) -> None:
     named = tmp_path / "mine.json"
     given = {file.VARIABLE: str(named), "XDG_CONFIG_HOME": str(tmp_path)}
-    assert file.own(given) == file.own_place(given) == named
+    assert file.named(given) == str(named)
+    assert file.own_place(given) == named
+    assert file.named({}) == ""
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the folder is Linux's")
@@ -147,3 +149,4 @@ def test_the_machine_s_own_lies_in_the_user_s_folder(tmp_path: Path) -> None:
     place.write_text("{}", encoding="utf-8")
     assert file.own(settings) == place
     assert file.own({**settings, file.VARIABLE: ""}) is None
+    assert file.own({**settings, file.VARIABLE: "named.json"}) is None

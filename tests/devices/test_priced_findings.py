@@ -9,6 +9,7 @@ from in_process import graphlint
 from law import device
 from onnx import parser, save
 
+from graphlint.devices import file
 from graphlint.devices.file import VARIABLE, write
 from graphlint_rules import A1
 
@@ -124,6 +125,50 @@ def test_the_table_of_profile_stands_in_the_order_of_what_is_predicted(
     head, first = table.splitlines()[3:5]
     assert "predicted" in head
     assert first.startswith(dearest["path"])
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A device of blocks of 16 channels as the machine's own, which nothing names."""
+    path = tmp_path / "own.json"
+    write(device(block=16), path)
+    monkeypatch.delenv(VARIABLE)
+    monkeypatch.setattr(file, "own", lambda: path)
+    return path
+
+
+def test_the_machine_s_own_profile_changes_prices_and_nothing_else(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(parser.parse_model(A1.bad[1].model), tmp_path / "model.onnx")
+
+    def checked() -> tuple[int, list[dict[str, object]]]:
+        done = graphlint("check", "model.onnx", "--output-format", "json", cwd=tmp_path)
+        return done.returncode, json.loads(done.stdout)["models"][0]["findings"]
+
+    code, found = checked()
+    assert any(each["predicted_seconds"] for each in found)
+    monkeypatch.setattr(file, "own", lambda: None)
+    bare_code, bare = checked()
+    assert bare_code == code
+    keys = [sorted(str((f["code"], f["fingerprint"])) for f in each) for each in (bare, found)]
+    assert keys[0] == keys[1]
+    assert {each["code"] for each in found} == {"G1", "G2"}
+    monkeypatch.setenv(VARIABLE, str(own))  # named, it is a choice: rules look at it
+    assert {each["code"] for each in checked()[1]} == {"A1", "G1", "G2"}
+
+
+@pytest.mark.usefixtures("own")
+def test_no_finding_is_left_out_over_the_price_on_the_machine_s_own(tmp_path: Path) -> None:
+    (tmp_path / "graphlint.toml").write_text("[rules.A1]\nblock = 16\n", encoding="utf-8")
+    save(parser.parse_model(A1.bad[0].model), tmp_path / "model.onnx")
+    done = graphlint(
+        "check", "model.onnx", "--no-latency", "--select", "A1", "--output-format", "json",
+        cwd=tmp_path,
+    )  # fmt: skip
+    (finding,) = json.loads(done.stdout)["models"][0]["findings"]
+    assert finding["predicted_seconds"] < finding["predicted_plus_minus_seconds"]
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(("example", "pays"), [(0, False), (1, True)])

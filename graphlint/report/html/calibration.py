@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 
 from graphlint.calibration.verdicts import Group, Reading, Result, results
 from graphlint.devices.profile import DeviceProfile
 from graphlint.report.calibration import paper, spelled
 from graphlint.report.calibration_words import facts, sentences, title
+from graphlint.report.html.frame import page
 from graphlint.report.html.markup import section, text
 from graphlint.report.html.sheets import table
 from graphlint.report.sheet import Sheet
@@ -30,27 +30,15 @@ _KEY = (
 
 def render(profile: DeviceProfile) -> str:
     """The page."""
-    return "\n".join(_document(profile)) + "\n"
-
-
-def _document(profile: DeviceProfile) -> Iterator[str]:
-    name = text(profile.device.name)
-    yield "<!doctype html>"
-    yield '<html lang="en">'
-    yield "<head>"
-    yield '<meta charset="utf-8">'
-    yield (
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">"
+    return page(
+        f"{profile.device.name} · graphlint calibrate",
+        ("calibration.css",),
+        _main(profile),
+        profile.graphlint,
     )
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield '<meta name="referrer" content="no-referrer">'
-    yield '<meta name="color-scheme" content="light dark">'
-    yield f"<title>{name} · graphlint calibrate</title>"
-    yield f"<style>\n{_asset('page.css')}{_asset('calibration.css')}</style>"
-    yield "</head>"
-    yield "<body>"
-    yield '<main id="main">'
+
+
+def _main(profile: DeviceProfile) -> Iterator[str]:
     yield '<header class="model">'
     yield '<p class="eyebrow">graphlint calibrate</p>'
     yield f"<h1>{text(title(profile), _SENTENCE)}</h1>"
@@ -59,10 +47,6 @@ def _document(profile: DeviceProfile) -> Iterator[str]:
     yield "</header>"
     for result in results(profile):
         yield _section(result, profile.channel_block)
-    yield "</main>"
-    yield f"<footer>graphlint {text(profile.graphlint)}</footer>"
-    yield "</body>"
-    yield "</html>"
 
 
 def _notes(profile: DeviceProfile) -> Iterator[str]:
@@ -234,7 +218,3 @@ def _sheet(result: Result, block: int) -> Sheet:
         for reading in group.readings
     )
     return Sheet(head, rows, names=3)
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -9,20 +9,22 @@ import onnx
 import pytest
 
 from fixtures.build import serialized
+from graphlint.alternatives.build import alone, changed
+from graphlint.alternatives.chains import LINKS, chained
+from graphlint.alternatives.isolated import what_if
+from graphlint.alternatives.request import WhatIfRequest
+from graphlint.alternatives.results import Change, Saving, Untried, WhatIfReport
+from graphlint.alternatives.run import _saving as saving
+from graphlint.alternatives.run import run as run_here
 from graphlint.bindings import Bindings
 from graphlint.config import Settings
+from graphlint.latency.request import MeasureRequest
 from graphlint.report import what_if as reporter
 from graphlint.report.text import Style
 from graphlint.rewriting.subject import read
 from graphlint.rule import Context, Site
-from graphlint.times import ComparedTimes, NotMeasured, Ratio
+from graphlint.times import ComparedTimes, Comparison, NotMeasured, Ratio
 from graphlint.timing import LatencyOptions
-from graphlint.what_if.build import alone, changed
-from graphlint.what_if.chains import LINKS, chained
-from graphlint.what_if.isolated import what_if
-from graphlint.what_if.request import WhatIfRequest
-from graphlint.what_if.results import Change, Saving, Untried, WhatIfReport
-from graphlint.what_if.run import _saving as saving
 from graphlint_rules import G2, G4
 
 runtime = pytest.importorskip("onnxruntime", reason="alternatives are run")
@@ -119,6 +121,21 @@ def test_the_largest_saving_stands_first(report: WhatIfReport) -> None:
     assert seconds == sorted(seconds, reverse=True)
 
 
+def test_an_alternative_s_work_is_told_beside_the_site_s(report: WhatIfReport) -> None:
+    work = {
+        (each.code, each.becomes): (each.multiply_adds, each.multiply_adds_instead)
+        for each in report.changes
+    }
+    positions = 14 * 14
+    assert work["G2", "139→35"] == (240 * 60 // 3 * positions, 139 * 35 * positions)
+    assert work["G1", "120→120, groups 3"] == (120 * 120 // 3 * positions,) * 2
+    assert work["G4", "left out"] == (0, 0)
+
+
+def test_the_device_is_told(report: WhatIfReport) -> None:
+    assert report.device.endswith(" cores")
+
+
 def test_a_node_s_findings_alone_are_tried(unit: Path) -> None:
     request = WhatIfRequest(
         str(unit),
@@ -146,6 +163,7 @@ def made_report(*changes: Change) -> WhatIfReport:
     return WhatIfReport(
         "1",
         "net.onnx",
+        "A processor",
         "cpu",
         1,
         "all",
@@ -181,6 +199,28 @@ def test_no_name_reaches_the_terminal_raw() -> None:
         assert "::error::x\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "signed", "part"),
+    [
+        (5.32e-6, "5.32 µs", "0.1%"),
+        (-5.32e-4, "−532 µs", "−13.3%"),
+        (-1e-9, "0.00 µs", "0.0%"),
+        (-1.9e-6, "−1.90 µs", "0.0%"),
+    ],
+)
+def test_a_nothing_has_no_sign(seconds: float, signed: str, part: str) -> None:
+    assert reporter.signed(seconds) == signed
+    assert reporter.share(seconds, 0.004) == part
+
+
+def test_the_best_is_told_and_saves() -> None:
+    unsure, loss = change(2e-4, -1e-4, 3e-4), change(-1e-4, -2e-4, -5e-5)
+    lost = replace(unsure, saving=NotMeasured("it crashed"))
+    told = change(1e-4, 5e-5, 2e-4)
+    assert reporter.best(made_report(unsure, told, loss, lost)) == (told, told.saving)
+    assert reporter.best(made_report(unsure, loss, lost)) is None
+
+
 def test_json_has_seconds_and_reasons() -> None:
     lost = replace(change(0, 0, 0), saving=NotMeasured("it crashed"))
     document = json.loads(reporter.as_json(made_report(change(2e-4, 1e-4, 3e-4), lost), Style()))
@@ -194,3 +234,37 @@ def test_a_node_that_is_no_site_has_no_alternative(unit: Path) -> None:
     context = Context(subject.view, subject.costs, {})
     assert G2.alternative is not None
     assert G2.alternative(context, Site(subject.view.nodes[1:2], "", "", None)) is None
+
+
+def test_like_sites_of_different_strides_are_measured_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their result and their message are the same, and they are one finding."""
+    text = """
+    <ir_version: 8, opset_import: ["" : 17]>
+    net (float[1,60,14,14] x, float[1,60,28,28] z) => (float[1,60,14,14] a, float[1,60,14,14] b,
+        float[1,60,14,14] c)
+    <float[60,1,3,3] w = {%s}> {
+        a = Conv <group = 60, pads = [1, 1, 1, 1]> (x, w)
+        b = Conv <group = 60, pads = [1, 1, 1, 1]> (a, w)
+        c = Conv <group = 60, pads = [1, 1, 1, 1], strides = [2, 2]> (z, w)
+    }"""
+    path = tmp_path / "strides.onnx"
+    onnx.save(onnx.parser.parse_model(text % ", ".join(["0.5"] * 540)), path)
+    raced: list[tuple[int, ...]] = []
+
+    def compare(requests: list[MeasureRequest]) -> Comparison:
+        models = [onnx.load(request.file or request.path) for request in requests]
+        raced.append(tuple(len(model.graph.node) for model in models))
+        times = [ComparedTimes(8.0, 0.0, Ratio(1.0, 1.0, 1.0))]
+        times += [ComparedTimes(4.0, 0.0, Ratio(2.0, 2.0, 2.0)) for _ in models[1:]]
+        return Comparison(tuple(times), 1, "wall", 1.0, "cpu", 1, "all")
+
+    monkeypatch.setattr("graphlint.alternatives.run.compare", compare)
+    settings = Settings(select=("A1",), rules={"A1": {"block": 16}})
+    found = run_here(WhatIfRequest(str(path), settings, LatencyOptions(), folder=tmp_path), print)
+    (change,) = found.changes
+    assert raced == [(3,), (LINKS, LINKS), (1, 1)]
+    assert change.sites == 3
+    assert isinstance(change.saving, Saving)
+    assert change.saving.seconds == pytest.approx(2 * 4.0 / LINKS + 4.0)

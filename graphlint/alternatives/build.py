@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphlint import __version__
+from graphlint import __version__, registry, shapes
+from graphlint.costs.totals import node_costs
 from graphlint.graph import Node, TensorType
+from graphlint.graph_builder import build
+from graphlint.model import Model
 from graphlint.rewrites import Edit, Subject
 from graphlint.rewriting.save import save
 from graphlint.rewriting.scratch import outer_inputs, outer_outputs
@@ -82,6 +85,16 @@ def alone(subject: Subject, nodes: Sequence[Node]) -> ModelProto | None:
     imports = [helper.make_opsetid(domain, version) for domain, version in view.opsets.items()]
     ir_version = helper.find_min_ir_version_for(imports, ignore_unknown=True)
     return helper.make_model(graph, opset_imports=imports, ir_version=ir_version)
+
+
+def multiply_adds(model: ModelProto) -> int | None:
+    """Those of a model that is all in memory; None where a node's can't be told."""
+    size = model.ByteSize()
+    view, _ = shapes.infer(
+        build(Model("alternative", Path(), model, size, size)), payload=lambda tensor: tensor
+    )
+    costs = node_costs(view, registry.handles())
+    return None if costs.uncosted else costs.total.multiply_adds
 
 
 def _stored(subject: Subject, key: str) -> TensorProto | None:

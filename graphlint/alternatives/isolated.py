@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from graphlint.alternatives.request import WhatIfRequest
+from graphlint.alternatives.results import WhatIfReport
 from graphlint.latency.children import scratch_folder
 from graphlint.rewriting.isolated import JobChild
 from graphlint.rewriting.request import Progress
-from graphlint.what_if.request import WhatIfRequest
-from graphlint.what_if.results import WhatIfReport
 
 
 def what_if(
@@ -21,7 +21,7 @@ def what_if(
         WorkerError: the child crashed, hung or took too much memory.
         GraphlintError: the model can't be read, or the settings name no rule.
     """
-    with scratch_folder() as folder, JobChild("graphlint.what_if.child", "not tried") as child:
+    with scratch_folder() as folder, JobChild("graphlint.alternatives.child", "not tried") as child:
         answer = child.ask(replace(request, folder=folder), progress)
     assert isinstance(answer, WhatIfReport)
     return answer

@@ -1,14 +1,14 @@
-"""The child process of `graphlint.what_if.isolated`: one request, one answer."""
+"""The child process of `graphlint.alternatives.isolated`: one request, one answer."""
 
 from __future__ import annotations
 
 import os
 import signal
 
+from graphlint.alternatives.run import run
 from graphlint.errors import GraphlintError
 from graphlint.isolation import read_frame, write_frame
 from graphlint.rewriting.request import Progress
-from graphlint.what_if.run import run
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ class Change:
     """A finding, and what its alternative would save at all of its sites together.
 
     `message` is the finding's, `becomes` spells the alternative, `place` is the first node's path.
+    `multiply_adds` are those of one site, `multiply_adds_instead` of its alternative; None where
+    they can't be told.
     """
 
     code: str
@@ -40,6 +42,8 @@ class Change:
     sites: int
     where: Where
     saving: Saving | NotMeasured
+    multiply_adds: int | None = None
+    multiply_adds_instead: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,14 @@ class Untried:
 
 @dataclass(frozen=True, slots=True)
 class WhatIfReport:
-    """A model's changes, the largest saving first. `model` is its time from end to end."""
+    """A model's changes, the largest saving first. `model` is its time from end to end.
+
+    `device` is the name of the processor or accelerator.
+    """
 
     version: str
     path: str
+    device: str
     provider: str
     threads: int
     optimization: str

@@ -18,8 +18,9 @@ class WhatIfRequest:
     """A model whose findings' alternatives are to be measured.
 
     `settings` select the rules. `only` is the path of a node: then only the findings at it are
-    tried. `device` is what rules are told of the device. `latency.time_budget` is in seconds for
-    each model of a comparison. `folder` is for temporary files: the parent makes and removes it.
+    tried. `device` is what rules are told of the device: a profile that was named.
+    `latency.time_budget` is in seconds for each model of a comparison. `folder` is for temporary
+    files: the parent makes and removes it.
     """
 
     path: str

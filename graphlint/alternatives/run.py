@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphlint import __version__
+from graphlint.alternatives.build import alone, changed, multiply_adds
+from graphlint.alternatives.chains import chained
+from graphlint.alternatives.request import MOST_CHANGES, WhatIfRequest
+from graphlint.alternatives.results import Change, Saving, Untried, WhatIfReport, Where
 from graphlint.bindings import Bindings
+from graphlint.calibration.device import device
 from graphlint.errors import RewriteError
 from graphlint.findings import Finding
 from graphlint.graph import Node
@@ -20,10 +25,6 @@ from graphlint.rewriting.scratch import is_editable
 from graphlint.rewriting.subject import Source, read
 from graphlint.rule import Alternative, Context, Site
 from graphlint.times import ComparedTimes, Comparison, NotMeasured
-from graphlint.what_if.build import alone, changed
-from graphlint.what_if.chains import chained
-from graphlint.what_if.request import MOST_CHANGES, WhatIfRequest
-from graphlint.what_if.results import Change, Saving, Untried, WhatIfReport, Where
 
 Tell = Callable[[Progress], None]
 
@@ -32,10 +33,15 @@ _TOO_MANY = f"{MOST_CHANGES} larger ones were tried: ask for its rule or node al
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """A finding and the alternatives of its sites: of all where they fit, else of the first."""
+    """A finding and the alternatives of its sites.
+
+    Where they fit there is one of each site; else one of each structure, and the `sites` that have
+    it: layers that differ by their stride, say, are no measure for each other.
+    """
 
     finding: Finding
     alternatives: tuple[Alternative, ...]
+    sites: tuple[int, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -54,7 +60,9 @@ def run(request: WhatIfRequest, tell: Tell) -> WhatIfReport:
     bindings = Bindings.parse(settings.input_shape, settings.dim, strict=True)
     source = read(request.path, bindings)
     rules = {each.rule.code: each for each in chosen_rules(settings, request.path)}
-    asked = Request(request.path, settings, only=request.only, device=request.device)
+    asked = Request(
+        request.path, settings, only=request.only, device=request.device, device_is_named=True
+    )
     subject = source.subject
     findings = lint(asked, subject.view, subject.costs, rules.values()).findings
     by_path = {node.path: node for node in subject.view.nodes}
@@ -77,7 +85,11 @@ def _trial(
         return _untried(finding, "the rule knows no alternative to measure")
     context = Context(subject.view, subject.costs, chosen.options, chosen.limit, request.device)
     alternatives: list[Alternative] = []
+    sites: dict[str, int] = {}
     for found in finding.sites:
+        if found.fingerprint in sites:
+            sites[found.fingerprint] += 1
+            continue
         nodes = tuple(by_path[path] for path in found.location.nodes)
         if not all(is_editable(subject, node) for node in nodes):
             return _untried(finding, "it stands in a body or a local function")
@@ -87,8 +99,8 @@ def _trial(
             return _untried(finding, "there is no alternative of the same work to measure")
         alternatives.append(alternative)
         if not alternative.fits:
-            break
-    return _Trial(finding, tuple(alternatives))
+            sites[found.fingerprint] = 1
+    return _Trial(finding, tuple(alternatives), tuple(sites.values()))
 
 
 def _untried(finding: Finding, reason: str) -> Untried:
@@ -108,15 +120,17 @@ def _measured(
     whole = _race(request, [_of_model(request, source, file) for file in (source.file, *files)])
     model, *times = whole.models
     changes = [
-        _change(trial, "in the model", _saving(model, time))
+        _change(source, trial, "in the model", _saving(model, time))
         for trial, time in zip(fitting, times, strict=True)
     ]
     for count, trial in enumerate(each for each in trials if not each.fits):
-        tell(_measuring(request, f"{trial.finding.code} {trial.alternatives[0].label}", 2))
-        changes.append(_change(trial, "alone", _saved_alone(request, source, trial, count)))
+        models = 2 * len(trial.alternatives)
+        tell(_measuring(request, f"{trial.finding.code} {trial.alternatives[0].label}", models))
+        changes.append(_change(source, trial, "alone", _saved_alone(request, source, trial, count)))
     return WhatIfReport(
         version=__version__,
         path=request.path,
+        device=device(request.latency).name,
         provider=whole.provider,
         threads=whole.threads,
         optimization=whole.optimization,
@@ -148,8 +162,23 @@ def _written(
 def _saved_alone(
     request: WhatIfRequest, source: Source, trial: _Trial, count: int
 ) -> Saving | NotMeasured:
-    """What all sites save, by one of them and its alternative, each among its like."""
-    alternative, sites = trial.alternatives[0], len(trial.finding.sites)
+    """What all sites save, by one of each structure and its alternative, each among its like."""
+    total = Saving(0.0, 0.0, 0.0)
+    for place, (alternative, sites) in enumerate(zip(trial.alternatives, trial.sites, strict=True)):
+        name = f"alone-{count}-{place}"
+        saving = _saved_by_one(request, source, alternative, sites, name)
+        if isinstance(saving, NotMeasured):
+            return saving
+        total = Saving(
+            total.seconds + saving.seconds, total.low + saving.low, total.high + saving.high
+        )
+    return total
+
+
+def _saved_by_one(
+    request: WhatIfRequest, source: Source, alternative: Alternative, sites: int, name: str
+) -> Saving | NotMeasured:
+    """What so many like sites save by an alternative."""
     as_it_is = alone(source.subject, alternative.nodes)
     if as_it_is is None:
         return NotMeasured("its weights or shapes are not known")
@@ -161,8 +190,8 @@ def _saved_alone(
     else:
         copies = 1
     asked = []
-    for place, model in enumerate(models):
-        path = request.folder / f"alone-{count}-{place}.onnx"
+    for side, model in zip(("before", "after"), models, strict=True):
+        path = request.folder / f"{name}-{side}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))
         asked.append(MeasureRequest(request.path, path))
     before, after = _race(request, asked).models
@@ -208,18 +237,26 @@ def _saving(
     return Saving(*(whole * (1 - 1 / each) for each in (ratio.value, ratio.low, ratio.high)))
 
 
-def _change(trial: _Trial, where: Where, saving: Saving | NotMeasured) -> Change:
-    finding = trial.finding
+def _change(source: Source, trial: _Trial, where: Where, saving: Saving | NotMeasured) -> Change:
+    finding, alternative = trial.finding, trial.alternatives[0]
     return Change(
         code=finding.code,
         name=finding.name,
         message=finding.message,
-        becomes=trial.alternatives[0].label,
+        becomes=alternative.label,
         place=finding.nodes[0],
         sites=len(finding.sites),
         where=where,
         saving=saving,
+        multiply_adds=_multiply_adds(source, alternative.nodes),
+        multiply_adds_instead=multiply_adds(alternative.model),
     )
+
+
+def _multiply_adds(source: Source, nodes: Sequence[Node]) -> int | None:
+    costs = [source.subject.costs.nodes[node.index] for node in nodes]
+    known = [cost.multiply_adds for cost in costs if cost.unknown is None]
+    return sum(known) if len(known) == len(costs) else None
 
 
 def _largest_first(change: Change) -> tuple[float, str, str]:
