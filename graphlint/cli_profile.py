@@ -142,7 +142,16 @@ def profile(
         if what_if is not None:
             from graphlint import cli_what_if
 
-            _check_alone(compare, batch, trace, annotated)
+            _check_alone(
+                {
+                    "--compare": compare,
+                    "--batch": batch,
+                    "--trace": trace,
+                    "--annotate": annotated,
+                    "--by": by,
+                    "--top": top,
+                }
+            )
             cli_what_if.tell(
                 path,
                 what_if,
@@ -221,16 +230,16 @@ def _check_models(paths: list[str], annotated: Path | None) -> None:
         )
 
 
-def _check_alone(
-    compare: str | None, batch: str | None, trace: Path | None, annotated: Path | None
-) -> None:
+def _check_alone(others: Mapping[str, object]) -> None:
     """Refuse what --what-if has no place for."""
-    others = {"--compare": compare, "--batch": batch, "--trace": trace, "--annotate": annotated}
     for option, given in others.items():
         if given is not None:
+            is_table = option in ("--by", "--top")
             raise UsageError(
                 f"--what-if and {option} do not go together",
-                cause="each is a report of its own",
+                cause="its rows are findings, at most 12"
+                if is_table
+                else "each is a report of its own",
                 hint="leave one of them out",
             )
 

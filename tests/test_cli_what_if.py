@@ -81,6 +81,8 @@ def test_a_profile_that_was_measured_otherwise_is_told_of(unit: Path) -> None:
         (("--what-if", "G2", "--provider", "no_such"), "no such execution provider"),
         (("--what-if", "G2", "--output-format", "csv"), "has no csv"),
         (("--what-if", "G2", "--compare", "unit.onnx"), "do not go together"),
+        (("--what-if", "G2", "--top", "3"), "its rows are findings"),
+        (("--what-if", "G2", "--by", "op"), "--what-if and --by do not go together"),
     ],
 )
 def test_what_can_t_be_asked_is_one_clear_error(
