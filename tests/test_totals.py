@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
@@ -81,6 +83,64 @@ def test_the_dearer_branch_counts(then: int, other: int) -> None:
     assert sorted(n for p, n in costs.executions.items() if p) == [0, 1]
 
 
+def body(nodes: list[NodeProto], *weights: TensorProto) -> GraphProto:
+    return graph(nodes, {}, {"v": [None, 8]}, list(weights))
+
+
+def nested(inner: GraphProto) -> GraphProto:
+    """The graph as both branches of an If of its own."""
+    node = helper.make_node("If", ["c"], ["v"], then_branch=inner, else_branch=inner)
+    return body([node])
+
+
+# Both move 128 elements: 32 read, 64 weights, 32 written; 32, 32 and 64.
+MULTIPLYING = body([helper.make_node("MatMul", ["x", "w"], ["v"])], array(8, 8))
+COPYING = body([helper.make_node("Concat", ["x", "w"], ["v"], axis=0)], array(4, 8))
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, nested], ids=["plain", "nested"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_branches_that_move_as_much_the_one_that_multiplies_counts(
+    wrap: Callable[[GraphProto], GraphProto], turned: bool
+) -> None:
+    pair = [wrap(MULTIPLYING), wrap(COPYING)]
+    total = costs_of(choice(*(pair[::-1] if turned else pair))).total
+    assert total.memory_access_bytes == 4 * 128
+    assert total.multiply_adds == 4 * 8 * 8
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, nested], ids=["plain", "nested"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_branch_that_moves_more_counts_though_it_multiplies_nothing(
+    wrap: Callable[[GraphProto], GraphProto], turned: bool
+) -> None:
+    more = body([helper.make_node("Concat", ["x", "w"], ["v"], axis=0)], array(5, 8))
+    pair = [wrap(MULTIPLYING), wrap(more)]
+    total = costs_of(choice(*(pair[::-1] if turned else pair))).total
+    assert (total.memory_access_bytes, total.multiply_adds) == (4 * 144, 0)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_a_branch_contains_is_weighed_with_it(turned: bool) -> None:
+    pair = [nested(branch(64)), branch(16)]
+    total = costs_of(choice(*(pair[::-1] if turned else pair))).total
+    assert total.multiply_adds == 4 * 8 * 64
+
+
+def test_what_is_unknown_stays_so_in_the_cheaper_branch() -> None:
+    """With it, the branch might have been the dearer."""
+    lost = body([helper.make_node("Frob", ["x"], ["v"], domain="my.domain")])
+    costs = costs_of(choice(branch(16), lost))
+    assert costs.total.multiply_adds == 4 * 8 * 16
+    assert costs.uncosted == 1
+
+
+def test_a_choice_without_branches_is_no_error() -> None:
+    nodes = [helper.make_node("If", ["c"], ["y"]), helper.make_node("Relu", ["x"], ["z"])]
+    costs = costs_of(model(nodes, {"c": (TensorProto.BOOL, []), "x": [4]}, {"z": [4]}))
+    assert costs.total.element_operations == 4
+
+
 def test_a_branch_that_is_known_counts_even_if_it_is_cheaper() -> None:
     proto = choice(branch(4), branch(16))
     proto.graph.initializer.append(numpy_helper.from_array(np.array(True), "c"))
@@ -95,12 +155,16 @@ def test_a_branch_that_never_runs_takes_its_inner_bodies_with_it() -> None:
 
 
 def loop(limit: TensorProto | None, *, goes_on: bool = True) -> ModelProto:
-    """A MatMul that is run `limit` times, or as often as the input says."""
+    """A MatMul and a Relu that are run `limit` times, or as often as the input says."""
     going = helper.make_node("Identity", ["k"], ["k2"])
     if not goes_on:
         going = helper.make_node("Not", ["k"], ["k2"])
     body = graph(
-        [going, helper.make_node("MatMul", ["v", "w"], ["v2"])],
+        [
+            going,
+            helper.make_node("MatMul", ["v", "w"], ["m"]),
+            helper.make_node("Relu", ["m"], ["v2"]),
+        ],
         {"i": (TensorProto.INT64, []), "k": (TensorProto.BOOL, []), "v": [8, 8]},
         {"k2": (TensorProto.BOOL, []), "v2": [8, 8]},
         [array(8, 8)],
@@ -125,9 +189,49 @@ def test_a_loop_of_unknown_length_is_unknown_with_the_reason(goes_on: bool) -> N
     limit = None if goes_on else numpy_helper.from_array(np.array(7, np.int64), "n")
     costs = costs_of(loop(limit, goes_on=goes_on))
     assert costs.total.multiply_adds == 0
-    assert costs.uncosted > 0
+    # What costs nothing costs nothing however often it runs.
+    assert costs.uncosted == (2 if goes_on else 3)
     reasons = {cost.unknown for cost in costs.nodes if cost.unknown}
     assert reasons == {"the trip count of loop (Loop) is not known before the model runs"}
+
+
+def choosing(trips: int) -> ModelProto:
+    """A loop around a Where that moves 7 bytes: a truth value and three half floats."""
+    half: tuple[int, list[int]] = (TensorProto.FLOAT16, [1])
+    loop_body = graph(
+        [
+            helper.make_node("Identity", ["k"], ["k2"]),
+            helper.make_node("Where", ["t", "v", "o"], ["v2"]),
+        ],
+        {"i": (TensorProto.INT64, []), "k": (TensorProto.BOOL, []), "v": half},
+        {"k2": (TensorProto.BOOL, []), "v2": half},
+    )
+    limit = numpy_helper.from_array(np.array(trips, np.int64), "n")
+    node = helper.make_node("Loop", ["n", "", "x"], ["y"], body=loop_body)
+    inputs = {"x": half, "o": half, "t": (TensorProto.BOOL, [1])}
+    return model([node], inputs, {"y": half}, [limit])
+
+
+def test_no_figure_is_above_what_sixty_four_bits_hold() -> None:
+    largest = 2**63 - 1
+    assert largest % 7 == 0
+    assert costs_of(choosing(largest // 7)).total.memory_access_bytes == largest
+    costs = costs_of(choosing(largest // 7 + 1))
+    assert (costs.uncosted, costs.total.memory_access_bytes) == (1, 0)
+    assert {cost.unknown for cost in costs.nodes} == {
+        None,
+        "its shapes are too large: a figure is above 2^63",
+    }
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_all_figures_but_the_parameters_are_repeated(name: str) -> None:
+    once, three = (
+        getattr(costs_of(loop(numpy_helper.from_array(np.array(n, np.int64), "n"))).total, name)
+        for n in (1, 3)
+    )
+    assert once > 0
+    assert three == (once if name == "parameters" else 3 * once)
 
 
 def test_loops_in_loops_multiply() -> None:
@@ -194,6 +298,70 @@ def test_weights_that_nothing_reads_are_no_parameters() -> None:
     assert costs.total.parameters == 0
 
 
+def parameters_by_hand(proto: ModelProto, weights: set[str]) -> int:
+    """Elements of the initializers that are named, each once."""
+    return sum(
+        math.prod(tensor.dims) for tensor in proto.graph.initializer if tensor.name in weights
+    )
+
+
+SHARED = {
+    # the same tensor is a running mean for one node and a bias for another, in either order
+    "statistics first": [
+        helper.make_node("BatchNormalization", ["x", "s", "b", "w", "v"], ["m"]),
+        helper.make_node("Add", ["m", "w"], ["y"]),
+    ],
+    "weights first": [
+        helper.make_node("Add", ["x", "w"], ["m"]),
+        helper.make_node("BatchNormalization", ["m", "s", "b", "w", "v"], ["y"]),
+    ],
+    # a setting here, numbers there
+    "a setting first": [
+        helper.make_node("Pad", ["x", "p", "one"], ["m"]),
+        helper.make_node("Add", ["m", "w"], ["n"]),
+        helper.make_node("BatchNormalization", ["n", "s", "b", "u", "v"], ["y"]),
+    ],
+    "asked for its shape": [
+        helper.make_node("Shape", ["w"], ["z"]),
+        helper.make_node("Add", ["x", "w"], ["n"]),
+        helper.make_node("BatchNormalization", ["n", "s", "b", "u", "v"], ["y"]),
+    ],
+    "twice in one node": [
+        helper.make_node("BatchNormalization", ["x", "s", "b", "w", "w"], ["n"]),
+        helper.make_node("Add", ["n", "w"], ["m"]),
+        helper.make_node("Mul", ["m", "w"], ["y"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("nodes", SHARED.values(), ids=SHARED)
+def test_parameters_are_the_distinct_tensors_that_some_node_counts_as_weights(
+    nodes: list[NodeProto],
+) -> None:
+    """`s`, `b` and `w` are; means and variances, settings and single numbers are not."""
+    stored = [array(3, name=name) for name in "sbwuv"]
+    settings = [integers(*[0] * 8, name="p"), array(name="one")]
+    proto = model(nodes, {"x": [2, 3, 5, 3]}, {"y": None}, [*stored, *settings])
+    assert costs_of(proto).total.parameters == parameters_by_hand(proto, {"s", "b", "w"}) == 9
+
+
+TRAINED = {"Conv": (1, 2), "Gemm": (1, 2), "BatchNormalization": (1, 2)}
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_parameters_of_networks_are_what_is_trained(path: str) -> None:
+    """Kernels, matrices and biases, and the scales and shifts of a normalisation."""
+    proto = onnx.load(path)
+    trained = {
+        name
+        for node in proto.graph.node
+        for place, name in enumerate(node.input)
+        if place in TRAINED.get(node.op_type, ())
+    }
+    found = costs_of(proto, _sizes(proto)).total.parameters
+    assert found == parameters_by_hand(proto, trained) > 0
+
+
 # Shape arithmetic
 
 
@@ -245,6 +413,63 @@ def test_static_numbers_that_reach_the_output_or_the_data_are_counted() -> None:
     (cast,) = [node for node in view.nodes if node.op == "Cast"]
     assert cast.index not in costs.shape_arithmetic
     assert costs.nodes[cast.index].write_bytes == 4
+
+
+def arithmetic_of(nodes: list[NodeProto], inputs: Typed, *stored: TensorProto) -> set[str]:
+    """The operators that are shape arithmetic, in a model that makes `y`."""
+    proto = model(nodes, inputs, {"y": None}, list(stored))
+    view = shaped(proto)
+    return {view.nodes[index].op for index in costs_of(proto).shape_arithmetic}
+
+
+SHAPE = helper.make_node("Shape", ["x"], ["s"])
+SIZES: Typed = {"x": [2, 3]}
+
+
+def test_numbers_that_are_fed_are_no_shape_arithmetic() -> None:
+    nodes = [
+        helper.make_node("Add", ["n", "n"], ["s"]),
+        helper.make_node("Expand", ["x", "s"], ["y"]),
+    ]
+    assert arithmetic_of(nodes, {"x": [1], "n": (TensorProto.INT64, [1])}) == set()
+
+
+def test_numbers_that_meet_data_are_no_shape_arithmetic() -> None:
+    nodes = [
+        SHAPE,
+        helper.make_node("Cast", ["s"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "z"], ["y"]),
+    ]
+    assert arithmetic_of(nodes, {**SIZES, "z": [2]}) == set()
+
+
+def test_a_shape_that_is_data_too_is_counted() -> None:
+    nodes = [SHAPE, helper.make_node("Expand", ["s", "s"], ["y"])]
+    assert arithmetic_of(nodes, SIZES) == set()
+    with_its_own = [SHAPE, helper.make_node("Expand", ["z", "s"], ["y"])]
+    assert arithmetic_of(with_its_own, {**SIZES, "z": [1]}) == {"Shape"}
+
+
+def test_what_an_unknown_operator_takes_is_counted() -> None:
+    nodes = [SHAPE, helper.make_node("Frob", ["s"], ["y"], domain="my.domain")]
+    assert arithmetic_of(nodes, SIZES) == set()
+
+
+def test_what_nothing_reads_is_counted() -> None:
+    nodes = [
+        helper.make_node("Add", ["w", "w"], ["unread"]),
+        helper.make_node("Relu", ["x"], ["y"]),
+    ]
+    assert arithmetic_of(nodes, SIZES, array(2)) == set()
+
+
+def test_constants_are_no_arithmetic() -> None:
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value_ints=[2, 3]),
+        helper.make_node("Mul", ["c", "ones"], ["s"]),
+        helper.make_node("Expand", ["x", "s"], ["y"]),
+    ]
+    assert arithmetic_of(nodes, SIZES, integers(1, 1, name="ones")) == {"Mul"}
 
 
 # Invariances

@@ -18,12 +18,12 @@ def attention(operation: Operation) -> Work:
     """Attention-23: 4-D (batch, heads, steps, head) or 3-D (batch, steps, heads * head)."""
     heads, queries, head = _query(operation)
     batch = operation.input(0).shape[0]
-    key, value = operation.input(1), operation.input(2)
-    packed = key.rank == 3
-    keys = key.shape[1 if packed else 2]
+    values = operation.input(2).shape  # as many as keys, though they may be wider
+    packed = len(values) == 3
+    keys = values[1 if packed else 2]
     if operation.has_input(4):
         keys += operation.input(4).shape[2]
-    value_head = value.shape[-1]
+    value_head = values[-1]
     if packed:
         value_head //= int(operation.attribute("kv_num_heads", 0)) or heads
     scores = batch * heads * queries * keys

@@ -13,7 +13,7 @@ from math import prod
 
 from graphlint.costs.attention import linear_attention
 from graphlint.costs.contract import Category, Operand, Operation, UnknownCost, Work, operators
-from graphlint.costs.recipes import data_dependent, rows_taken, statistics
+from graphlint.costs.recipes import PACKED_BYTE, data_dependent, rows_taken, statistics
 
 __all__ = ["MICROSOFT"]
 
@@ -52,14 +52,14 @@ def _heads(operation: Operation) -> int:
 
 
 def _number(operand: Operand) -> int:
-    return int(operand.numbers().reshape(-1)[0])
+    return int(operand.numbers().item())
 
 
-def _past_length(operation: Operation, past: int, length: int, axis: int) -> int:
+def _past_length(operation: Operation, past: int, axis: int, length: int | None = None) -> int:
     """Keys in the cache: what the input `length` says where the buffer is shared, else all."""
     if not operation.has_input(past):
         return 0
-    if operation.has_input(length):
+    if length is not None and operation.has_input(length):
         return _number(operation.input(length))
     return operation.input(past).shape[axis]
 
@@ -73,7 +73,7 @@ def _projected_widths(operation: Operation, merged: int) -> tuple[int, int]:
 
 
 def merged_projection(
-    past: int, length: int, scales: tuple[int, ...] = ()
+    past: int, length: int | None = None, scales: tuple[int, ...] = ()
 ) -> Callable[[Operation], Work]:
     """Attention, QAttention, DecoderMaskedSelfAttention: one weight projects Q, K and V."""
     fixed = statistics(*scales)
@@ -82,7 +82,7 @@ def merged_projection(
         batch, steps, width = operation.input(0).shape
         merged = operation.input(1).shape[-1]
         query_width, value_width = _projected_widths(operation, merged)
-        keys = steps + _past_length(operation, past, length, axis=3)
+        keys = steps + _past_length(operation, past, axis=3, length=length)
         product = _Product(batch * steps * keys, query_width, value_width, _heads(operation))
         return product.work(projections=batch * steps * width * merged, parameters=fixed)
 
@@ -93,7 +93,7 @@ def ordered(operation: Operation) -> Work:
     """QOrderedAttention: three separate projections."""
     batch, steps, width = operation.input(0).shape
     widths = [operation.input(position).shape[-1] for position in (5, 6, 7)]
-    keys = steps + _past_length(operation, 18, 20, axis=3)
+    keys = steps + _past_length(operation, past=18, axis=3)
     product = _Product(batch * steps * keys, widths[0], widths[2], _heads(operation))
     return product.work(
         projections=batch * steps * width * sum(widths),
@@ -107,7 +107,7 @@ def multi_head(past: int, length: int) -> Callable[[Operation], Work]:
     def work(operation: Operation) -> Work:
         heads = _heads(operation)
         batch, steps, query_width, value_width, keys = _multi_head_sizes(operation, heads)
-        keys += _past_length(operation, past, length, axis=2)
+        keys += _past_length(operation, past, axis=2, length=length)
         return _Product(batch * steps * keys, query_width, value_width, heads).work()
 
     return work
@@ -205,8 +205,7 @@ def _packed_pairs(operation: Operation, offsets: int) -> int:
     """Σ length² over the sequences, which only the data or the lack of padding can tell."""
     lengths = operation.input(offsets + 1)
     if lengths.data is not None:
-        ends = [int(end) for end in lengths.data.reshape(-1)]
-        return sum((end - start) ** 2 for start, end in pairwise(ends))
+        return sum((end - start) ** 2 for start, end in pairwise(lengths.data.tolist()))
     batch, steps = operation.input(offsets).shape
     if operation.input(0).shape[0] == batch * steps:
         return batch * steps * steps
@@ -228,34 +227,38 @@ def position_bias(operation: Operation) -> Work:
     return Work(reads={0: rows_taken(operation.input(0), taken)})
 
 
-def mixture(weights: tuple[int, ...], bits: tuple[str, ...] = ()) -> Callable[[Operation], Work]:
+def mixture(weights: tuple[int, ...], scales: tuple[int, ...] = ()) -> Callable[[Operation], Work]:
     """MoE and QMoE: every token passes `k` experts; no more experts are read than are asked for.
 
-    `weights` are the positions of the experts' matrices, `bits` the attributes with the width of
-    their packed elements.
+    `weights` are the positions of the experts' first, second and third matrices, `scales` those of
+    scales and zero points.
     """
+    fixed = statistics(*scales)
 
     def work(operation: Operation) -> Work:
         *tokens, _ = operation.input(0).shape
         passes = prod(tokens) * int(operation.attribute("k", 1))
-        multiply_adds, reads, parameters = 0, {}, {}
-        for place, position in enumerate(weights):
+        multiply_adds, reads, parameters = 0, {}, dict(fixed)
+        for layer, position in enumerate(weights, start=1):
             if not operation.has_input(position):
                 continue
-            experts, *matrix = operation.input(position).shape
-            packed_bits = _expert_bits(operation, bits[place]) if bits else 8
-            elements = prod(matrix) * 8 // packed_bits
+            weight = operation.input(position)
+            experts, *matrix = weight.shape
+            stored = elements = prod(matrix)
+            if weight.dtype == PACKED_BYTE:
+                elements = stored * 8 // _expert_bits(operation, layer)
             multiply_adds += passes * elements
-            reads[position] = min(passes, experts) * prod(matrix)
+            reads[position] = min(passes, experts) * stored
             parameters[position] = experts * elements
         return Work(multiply_adds=multiply_adds, reads=reads, parameters=parameters)
 
     return work
 
 
-def _expert_bits(operation: Operation, attribute: str) -> int:
+def _expert_bits(operation: Operation, layer: int) -> int:
+    """The width of an element in a layer's packed matrices."""
     common = int(operation.attribute("expert_weight_bits", 4))
-    return int(operation.attribute(attribute, 0)) or common
+    return int(operation.attribute(f"fc{layer}_expert_weight_bits", common))
 
 
 MICROSOFT = {
@@ -263,7 +266,7 @@ MICROSOFT = {
     **operators(
         "DecoderMaskedSelfAttention", merged_projection(4, 6), Category.MATMUL, control=(6, 7)
     ),
-    **operators("QAttention", merged_projection(8, 9, (3, 4, 6, 7)), Category.MATMUL),
+    **operators("QAttention", merged_projection(past=8, scales=(3, 4, 6, 7)), Category.MATMUL),
     **operators("QOrderedAttention", ordered, Category.MATMUL),
     **operators("MultiHeadAttention", multi_head(6, 8), Category.MATMUL, control=(8,)),
     **operators(
@@ -296,10 +299,7 @@ MICROSOFT = {
     **operators("MoE", mixture((2, 4, 6)), Category.MATMUL),
     **operators(
         "QMoE",
-        mixture(
-            (2, 5, 8),
-            ("fc1_expert_weight_bits", "fc2_expert_weight_bits", "fc3_expert_weight_bits"),
-        ),
+        mixture((2, 5, 8), scales=(3, 6, 9, 11, 12, 13, 15, 16, 17, 18, 19, 20)),
         Category.MATMUL,
     ),
 }

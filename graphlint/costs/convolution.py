@@ -11,7 +11,7 @@ from collections.abc import Callable
 from math import prod
 
 from graphlint.costs.contract import Category, Operation, Work, operators
-from graphlint.costs.recipes import statistics
+from graphlint.costs.recipes import activations, statistics
 
 __all__ = ["HANDLES", "INTERNAL_NHWC", "MICROSOFT", "NCHWC"]
 
@@ -34,7 +34,7 @@ def fused(operation: Operation) -> Work:
     """A convolution with a sum and an activation behind it: each one operation per element."""
     taps = prod(operation.input(1).shape[1:])
     outputs = operation.output(0).elements
-    extras = int(operation.has_input(3)) + int(bool(operation.attribute("activation")))
+    extras = int(operation.has_input(3)) + activations(operation)
     return Work(multiply_adds=outputs * taps, element_operations=outputs * extras)
 
 
@@ -66,8 +66,7 @@ def causal_depthwise(operation: Operation) -> Work:
     """CausalConvWithState: depthwise, so every output element costs the kernel's elements."""
     outputs = operation.output(0).elements
     taps = prod(operation.input(1).shape[1:])
-    activation = operation.attribute("activation", "none") not in ("none", b"none", "", b"")
-    return Work(multiply_adds=outputs * taps, element_operations=outputs * int(activation))
+    return Work(multiply_adds=outputs * taps, element_operations=outputs * activations(operation))
 
 
 HANDLES = {

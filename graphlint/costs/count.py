@@ -6,13 +6,13 @@ tensor with its own shape and its own bytes per element.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from graphlint.costs.contract import Handle, NodeCost, Operand, Operation, UnknownCost, Work
 from graphlint.graph import OtherType
 
-__all__ = ["count", "element_bits"]
+__all__ = ["count", "count_with_parameters", "element_bits"]
 
 _STRING = 8
 
@@ -63,17 +63,25 @@ def element_bits(dtype: int) -> int:
 
 def count(operation: Operation, handle: Handle) -> NodeCost:
     """The cost of one execution of `operation`; a cost that can't be told carries its reason."""
+    cost, _ = count_with_parameters(operation, handle)
+    return cost
+
+
+def count_with_parameters(
+    operation: Operation, handle: Handle
+) -> tuple[NodeCost, Mapping[str, int]]:
+    """The cost of one execution, and the parameters that each stored tensor counts for, by key."""
     try:
         work = handle.work(operation)
         traffic = _traffic(operation, handle, work)
         _refuse_impossible(work, traffic)
     except UnknownCost as error:
-        return NodeCost(category=handle.category, unknown=str(error))
+        return NodeCost(category=handle.category, unknown=str(error)), {}
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # Operands or attributes that the operator does not allow: a broken model, not a bug.
         reason = f"the node does not fit the operator {operation.node.op} ({error})"
-        return NodeCost(category=handle.category, unknown=reason)
-    return NodeCost(
+        return NodeCost(category=handle.category, unknown=reason), {}
+    cost = NodeCost(
         category=handle.category,
         multiply_adds=work.multiply_adds,
         element_operations=work.element_operations,
@@ -83,8 +91,9 @@ def count(operation: Operation, handle: Handle) -> NodeCost:
         read_bytes=traffic.read.bytes,
         write_bytes=traffic.written.bytes,
         weight_bytes=traffic.weights.bytes,
-        parameters=traffic.parameters,
+        parameters=sum(traffic.parameters.values()),
     )
+    return cost, traffic.parameters
 
 
 @dataclass(slots=True)
@@ -102,18 +111,18 @@ class _Amount:
 
 @dataclass(slots=True)
 class _Traffic:
-    """What an operation moves, and the parameters among it."""
+    """What an operation moves, and how many parameters each stored tensor among it counts for."""
 
     read: _Amount
     written: _Amount
     weights: _Amount
-    parameters: int = 0
+    parameters: dict[str, int] = field(default_factory=dict)
 
 
 def _refuse_impossible(work: Work, traffic: _Traffic) -> None:
     """Sizes in the attributes of a broken model may be negative or fractions; no count is."""
     amounts = (traffic.read, traffic.written, traffic.weights)
-    figures = (work.multiply_adds, work.element_operations, traffic.parameters)
+    figures = (work.multiply_adds, work.element_operations, *traffic.parameters.values())
     for figure in (*figures, *(amount.elements for amount in amounts)):
         if figure < 0 or isinstance(figure, float):
             raise ValueError(f"it counts {figure}")
@@ -123,7 +132,9 @@ def _traffic(operation: Operation, handle: Handle, work: Work) -> _Traffic:
     traffic = _Traffic(_Amount(), _Amount(), _Amount())
     for operand, positions in _distinct_inputs(operation, handle):
         if operand.constant is not None:
-            traffic.parameters += max(_parameters(operand, work, place) for place in positions)
+            traffic.parameters[operand.key] = max(
+                _parameters(operand, work, place) for place in positions
+            )
         if work.moves:
             amount = traffic.read if operand.constant is None else traffic.weights
             amount.add(operand, max(_moved(operand, work, place) for place in positions))
@@ -145,8 +156,7 @@ def _distinct_inputs(operation: Operation, handle: Handle) -> Iterator[tuple[Ope
     for position, operand in enumerate(operation.inputs):
         if operand is None:
             continue
-        known = operand.constant is not None or operand.static
-        if known and position in handle.control:
+        if operand.static and position in handle.control:
             continue
         operands.setdefault(operand.key, operand)
         places.setdefault(operand.key, []).append(position)

@@ -30,8 +30,9 @@ def contraction(operation: Operation) -> Work:
     extents = _extents(labelled, shapes)
     if len(terms) > 1:
         return Work(multiply_adds=prod(extents.values()) * (len(terms) - 1))
-    summed = {label for label in labelled[0] if not label.startswith(_ELLIPSIS)} - set(output)
-    return Work(element_operations=prod(shapes[0]) if summed else 0)
+    (labels,), (shape,) = labelled, shapes
+    summed = {label for label in labels if not label.startswith(_ELLIPSIS)} - set(output)
+    return Work(element_operations=prod(shape) if summed else 0)
 
 
 def _parse(equation: str) -> tuple[list[str], str]:

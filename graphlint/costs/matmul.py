@@ -6,11 +6,11 @@ elements, not the operands', say how often the inner product is taken. Biases ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from graphlint.costs import einsum
 from graphlint.costs.contract import Category, Operation, Work, operators
-from graphlint.costs.recipes import statistics
+from graphlint.costs.recipes import activations, statistics
 
 __all__ = ["HANDLES", "MICROSOFT"]
 
@@ -39,7 +39,7 @@ def gemm(*scales: int) -> Callable[[Operation], Work]:
         outputs = operation.output(0).elements
         return Work(
             multiply_adds=outputs * depth,
-            element_operations=outputs * int(bool(operation.attribute("activation"))),
+            element_operations=outputs * activations(operation),
             parameters=fixed,
         )
 
@@ -55,8 +55,14 @@ def fused_matmul(operation: Operation) -> Work:
         depth = shape[0] if operation.attribute("transBatchA", 0) else shape[-2]
     return Work(
         multiply_adds=outputs * depth,
-        element_operations=outputs * int(bool(operation.attribute("activation"))),
+        element_operations=outputs * activations(operation),
     )
+
+
+def activated(operation: Operation) -> Work:
+    """GemmFastGelu: a product with an activation behind it, one operation per output element."""
+    outputs = operation.output(0).elements
+    return Work(multiply_adds=outputs * _depth(operation), element_operations=outputs)
 
 
 def packed_weight(*scales: int) -> Callable[[Operation], Work]:
@@ -75,31 +81,23 @@ def packed_weight(*scales: int) -> Callable[[Operation], Work]:
 
 
 def fused_projections(
-    weights: tuple[int, ...], scales: tuple[int, ...]
+    widths: Mapping[int, str], scales: tuple[int, ...]
 ) -> Callable[[Operation], Work]:
-    """MatMulNBitsMlp and MatMulNBitsQkv: one input through several packed weights."""
+    """MatMulNBitsMlp and MatMulNBitsQkv: one input through several packed weights.
+
+    `widths` are the attributes that say how wide each weight is, by the weight's position.
+    """
     fixed = statistics(*scales)
 
     def work(operation: Operation) -> Work:
         depth = int(operation.attribute("K"))
-        widths = _projection_widths(operation, len(weights))
-        tokens = operation.input(0).elements // depth
+        made = {weight: int(operation.attribute(name)) for weight, name in widths.items()}
         return Work(
-            multiply_adds=tokens * depth * sum(widths),
-            parameters={
-                **fixed,
-                **{weight: depth * width for weight, width in zip(weights, widths, strict=True)},
-            },
+            multiply_adds=operation.input(0).elements * sum(made.values()),
+            parameters={**fixed, **{weight: depth * width for weight, width in made.items()}},
         )
 
     return work
-
-
-def _projection_widths(operation: Operation, weights: int) -> list[int]:
-    """`N` for all alike, or `Nq` for the queries and `Nkv` for keys and values."""
-    if weights == 2:
-        return [int(operation.attribute("N"))] * weights
-    return [int(operation.attribute("Nq")), *[int(operation.attribute("Nkv"))] * (weights - 1)]
 
 
 def distances(operation: Operation) -> Work:
@@ -124,7 +122,8 @@ MICROSOFT = {
     **operators("FusedGemm", gemm(), Category.MATMUL),
     **operators("GemmFloat8", gemm(3, 4, 5), Category.MATMUL),
     **operators("QGemm", gemm(1, 2, 4, 5, 7, 8), Category.MATMUL),
-    **operators("MatMulInteger16 GemmFastGelu", inner_product(), Category.MATMUL),
+    **operators("MatMulInteger16", inner_product(), Category.MATMUL),
+    **operators("GemmFastGelu", activated, Category.MATMUL),
     **operators("MatMulIntegerToFloat", inner_product(2, 3, 4, 5), Category.MATMUL),
     **operators("DynamicQuantizeMatMul", inner_product(2, 3), Category.MATMUL),
     **operators("QOrderedMatMul", inner_product(1, 3, 4, 7), Category.MATMUL),
@@ -135,7 +134,11 @@ MICROSOFT = {
     **operators("MatMulBlockQuantizedFp4Weight", packed_weight(2, 3, 4), Category.MATMUL),
     **operators("MatMulBlockQuantizedFp8Weight", packed_weight(2, 3), Category.MATMUL),
     **operators("MatMulPacked", packed_weight(2), Category.MATMUL),
-    **operators("MatMulNBitsMlp", fused_projections((3, 6), (4, 7)), Category.MATMUL),
-    **operators("MatMulNBitsQkv", fused_projections((3, 6, 9), (4, 7, 10)), Category.MATMUL),
+    **operators("MatMulNBitsMlp", fused_projections({3: "N", 6: "N"}, (4, 7)), Category.MATMUL),
+    **operators(
+        "MatMulNBitsQkv",
+        fused_projections({3: "Nq", 6: "Nkv", 9: "Nkv"}, (4, 7, 10)),
+        Category.MATMUL,
+    ),
     **operators("CDist", distances, Category.MATMUL),
 }

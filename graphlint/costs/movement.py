@@ -10,6 +10,7 @@ from math import prod
 
 from graphlint.costs.contract import Category, Operation, Work, operators
 from graphlint.costs.recipes import (
+    PACKED_BYTE,
     attribute_text,
     moved,
     per_input_element,
@@ -21,9 +22,8 @@ from graphlint.costs.recipes import (
 
 __all__ = ["HANDLES", "INTERNAL_NHWC", "MICROSOFT", "NCHWC"]
 
-_TAPS_PER_AXIS = {"nearest": 1, "linear": 2, "bilinear": 2, "cubic": 4, "bicubic": 4}
-_PACKED_BYTE = 2
-"""`TensorProto.UINT8`, which holds packed elements of fewer bits."""
+_TAPS_PER_AXIS = {"linear": 2, "bilinear": 2, "cubic": 4, "bicubic": 4}
+"""Values that are added up for an output element, by the `mode`; any other only takes one."""
 
 
 def taken(operation: Operation) -> Work:
@@ -39,29 +39,28 @@ def cropped(operation: Operation) -> Work:
 
 def interpolated(operation: Operation) -> Work:
     """Resize and Upsample: nearest moves data, others add up 2 or 4 taps on every resized axis."""
-    output = operation.output(0)
-    per_axis = _TAPS_PER_AXIS.get(attribute_text(operation, "mode", "nearest"), 1)
-    resized = sum(
-        before != after
-        for before, after in zip(operation.input(0).shape, output.shape, strict=True)
-    )
-    taps = per_axis**resized if per_axis > 1 else 0
-    return Work(element_operations=taps * output.elements)
+    shapes = zip(operation.input(0).shape, operation.output(0).shape, strict=True)
+    resized = sum(before != after for before, after in shapes)
+    return Work(element_operations=_taps(operation, resized, default="nearest"))
 
 
 def sampled(operation: Operation) -> Work:
     """GridSample: 1, 2ⁿ or 4ⁿ taps for every output element, n spatial axes."""
-    output = operation.output(0)
-    per_axis = _TAPS_PER_AXIS.get(attribute_text(operation, "mode", "linear"), 2)
-    taps = per_axis ** max(output.rank - 2, 0) if per_axis > 1 else 0
-    return Work(element_operations=taps * output.elements)
+    axes = operation.output(0).rank - 2
+    return Work(element_operations=_taps(operation, axes, default="linear"))
+
+
+def _taps(operation: Operation, axes: int, default: str) -> int:
+    """Taps of all output elements, interpolated along so many axes; none where data only moves."""
+    per_axis = _TAPS_PER_AXIS.get(attribute_text(operation, "mode", default))
+    return per_axis**axes * operation.output(0).elements if per_axis else 0
 
 
 def dequantised_rows(operation: Operation) -> Work:
     """GatherBlockQuantized: the rows taken of a packed table, with their scales."""
     table, output = operation.input(0), operation.output(0).elements
     bits = int(operation.attribute("bits", 4))
-    per_byte = 8 // bits if table.dtype == _PACKED_BYTE else 1
+    per_byte = 8 // bits if table.dtype == PACKED_BYTE else 1
     whole = table.elements * per_byte
     reads = {0: rows_taken(table, -(-output // per_byte))}
     for position in (2, 3):
@@ -112,7 +111,8 @@ MICROSOFT = {
     **operators("Pad", moved, Category.MOVEMENT, control=(1, 2)),
     **operators("Trilu", moved, Category.MOVEMENT, control=(1,)),
     **operators("Range", per_output_element(1), Category.MOVEMENT, control=(0, 1, 2)),
-    **operators("UnfoldTensor RemovePadding RestorePadding", moved, Category.MOVEMENT),
+    **operators("UnfoldTensor RemovePadding", moved, Category.MOVEMENT),
+    **operators("RestorePadding", moved, Category.MOVEMENT, control=(1,)),
     **operators("NGramRepeatBlock", moved, Category.MOVEMENT),
     **operators("GridSample", sampled, Category.MOVEMENT),
 }

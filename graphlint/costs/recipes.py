@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from graphlint.costs.contract import Operand, Operation, UnknownCost, Work
 
 __all__ = [
+    "PACKED_BYTE",
+    "activations",
     "attribute_text",
     "data_dependent",
     "moved",
@@ -20,6 +22,9 @@ __all__ = [
     "statistics",
     "written_only",
 ]
+
+PACKED_BYTE = 2
+"""`TensorProto.UINT8`: a weight of this type holds elements of fewer bits, packed."""
 
 
 def moved(operation: Operation) -> Work:
@@ -84,6 +89,14 @@ def statistics(*positions: int) -> dict[int, int]:
 def rows_taken(table: Operand, elements: int) -> int:
     """How much of a table is read when `elements` of it are taken: never more than all of it."""
     return min(elements, table.elements)
+
+
+def activations(operation: Operation) -> int:
+    """1 where the attribute `activation` names a function behind the operator's own work, else 0.
+
+    Unnamed, empty and "none" (in either case) are how operators spell that there is none.
+    """
+    return int(attribute_text(operation, "activation", "").lower() not in ("", "none"))
 
 
 def attribute_text(operation: Operation, name: str, default: str) -> str:

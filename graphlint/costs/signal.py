@@ -59,7 +59,7 @@ def _transform(length: int) -> int:
 
 
 def _stages(length: int) -> int:
-    return max(length - 1, 0).bit_length()
+    return (length - 1).bit_length()
 
 
 HANDLES = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from graphlint.costs.contract import Category, Handle, NodeCost, Operand, Operation
-from graphlint.costs.count import count
+from graphlint.costs.count import count_with_parameters
 from graphlint.graph import ABSENT, GraphView, Node, Scope
 
 Handles = Mapping[tuple[str, str], Handle]
@@ -24,9 +24,9 @@ class Costs:
 
     Costs are additive: the model's are the sum over all nodes. A node in a body counts for all its
     executions; of the branches of an If, the dearer counts. `shape_arithmetic` holds the indices of
-    the nodes that only make shapes. `parameters` counts a stored tensor once, however many nodes
-    read it. `executions` says how often each scope runs in one run of the model, or why that is not
-    known.
+    the nodes that only make shapes. `parameters` counts every stored tensor that some node counts
+    as weights, once each. `executions` says how often each scope runs in one run of the model, or
+    why that is not known.
     """
 
     nodes: tuple[NodeCost, ...]
@@ -65,11 +65,7 @@ def add(costs: Iterable[NodeCost]) -> NodeCost:
 def node_costs(view: GraphView, handles: Handles) -> Costs:
     """The cost of every node of `view`, by the handles of a table (domain, operator) → handle."""
     arithmetic = shape_arithmetic(view, handles)
-    operands = _Operands(view)
-    once = [
-        FREE if node.index in arithmetic else _bounded(_cost_once(node, operands, handles))
-        for node in view.nodes
-    ]
+    once, parameters = _costs_once(view, arithmetic, handles)
     executions = _executions(view, once)
     return Costs(
         tuple(
@@ -77,7 +73,7 @@ def node_costs(view: GraphView, handles: Handles) -> Costs:
             for node, cost in zip(view.nodes, once, strict=True)
         ),
         arithmetic,
-        _distinct_parameters(view, once, operands, handles),
+        parameters,
         executions,
     )
 
@@ -110,14 +106,38 @@ class _Operands(dict[str, Operand | None]):
         )
 
 
-def _cost_once(node: Node, operands: _Operands, handles: Handles) -> NodeCost:
+def _costs_once(
+    view: GraphView, arithmetic: frozenset[int], handles: Handles
+) -> tuple[list[NodeCost], int]:
+    """The cost of one execution of every node, and the parameters of the model.
+
+    A tensor that several nodes read counts for the most that one of them counts it for.
+    """
+    operands = _Operands(view)
+    costs: list[NodeCost] = []
+    most: dict[str, int] = {}
+    for node in view.nodes:
+        if node.index in arithmetic:
+            costs.append(FREE)
+            continue
+        cost, parameters = _cost_once(node, operands, handles)
+        costs.append(cost)
+        if cost.unknown is None:
+            for key, number in parameters.items():
+                most[key] = max(number, most.get(key, number))
+    return costs, sum(most.values())
+
+
+def _cost_once(
+    node: Node, operands: _Operands, handles: Handles
+) -> tuple[NodeCost, Mapping[str, int]]:
     handle = handles.get((node.domain, node.op))
     if handle is None:
         name = f"{node.domain}.{node.op}" if node.domain else node.op
-        return NodeCost(
-            unknown=f"graphlint has no cost for the operator {name}: a rule pack can register one"
-        )
-    return count(operands.operation(node), handle)
+        reason = f"graphlint has no cost for the operator {name}: a rule pack can register one"
+        return NodeCost(unknown=reason), {}
+    cost, parameters = count_with_parameters(operands.operation(node), handle)
+    return _bounded(cost), parameters
 
 
 def shape_arithmetic(view: GraphView, handles: Handles) -> frozenset[int]:
@@ -130,7 +150,7 @@ def shape_arithmetic(view: GraphView, handles: Handles) -> frozenset[int]:
     found: set[int] = set()
     for node in reversed(view.nodes):
         outputs = [key for key in node.outputs if key != ABSENT]
-        if node.op == "Constant" or not outputs or view.bodies(node):
+        if node.op == "Constant" or view.bodies(node):
             continue
         if not any(view.readers(key) for key in outputs) or not all(
             key in static for key in outputs
@@ -164,7 +184,7 @@ def _executions(view: GraphView, once: list[NodeCost]) -> Mapping[str, int | str
         weights[scope.path] = _weight(view, scope, once, weights)
     for node in view.nodes:
         branches = view.bodies(node)
-        if node.op != "If" or len(branches) < 2 or any(executions[b.path] == 0 for b in branches):
+        if node.op != "If" or not branches or any(executions[b.path] == 0 for b in branches):
             continue
         dearest = max(branches, key=lambda branch: weights[branch.path])
         for branch in branches:
@@ -176,13 +196,12 @@ def _executions(view: GraphView, once: list[NodeCost]) -> Mapping[str, int | str
 def _weight(
     view: GraphView, scope: Scope, once: list[NodeCost], weights: Mapping[str, tuple[int, int]]
 ) -> tuple[int, int]:
-    memory = multiply_adds = 0
-    for node in view.scope_nodes(scope.path):
-        memory += once[node.index].memory_access_bytes
-        multiply_adds += once[node.index].multiply_adds
-        for body in view.bodies(node):
-            memory += weights[body.path][0]
-            multiply_adds += weights[body.path][1]
+    """Bytes moved and multiply-adds of one run of a scope, with those of the scopes in it."""
+    nodes = view.scope_nodes(scope.path)
+    own = [once[node.index] for node in nodes]
+    inner = [weights[body.path] for node in nodes for body in view.bodies(node)]
+    memory = sum(cost.memory_access_bytes for cost in own) + sum(moved for moved, _ in inner)
+    multiply_adds = sum(cost.multiply_adds for cost in own) + sum(made for _, made in inner)
     return memory, multiply_adds
 
 
@@ -194,7 +213,11 @@ def _stop(view: GraphView, scope: Scope, executions: dict[str, int | str]) -> No
 
 
 def _repeated(cost: NodeCost, times: int | str) -> NodeCost:
-    """The cost of all executions; what never runs costs nothing, even where it is unknown."""
+    """The cost of all executions.
+
+    What is unknown stays so, even where it is held never to run: with it, its branch might have
+    been the dearer.
+    """
     if times == 1 or cost.unknown is not None:
         return cost
     if isinstance(times, str):
@@ -220,38 +243,3 @@ def _bounded(cost: NodeCost) -> NodeCost:
     if most <= MOST:
         return cost
     return NodeCost(cost.category, unknown="its shapes are too large: a figure is above 2^63")
-
-
-def _distinct_parameters(
-    view: GraphView, once: list[NodeCost], operands: _Operands, handles: Handles
-) -> int:
-    """Parameters of the model: what nodes share is counted once."""
-    seen: set[str] = set()
-    total = 0
-    for node, cost in zip(view.nodes, once, strict=True):
-        if not cost.parameters:
-            continue
-        handle = handles[(node.domain, node.op)]
-        stored = {  # settings do not count, and may elsewhere
-            key
-            for position, key in enumerate(node.inputs)
-            if key in view.constants and position not in handle.control
-        }
-        if stored and stored <= seen:
-            continue
-        if stored & seen:
-            whole = operands.operation(node)
-            total += _unseen_parameters(whole, seen, handle)
-        else:
-            total += cost.parameters
-        seen |= stored
-    return total
-
-
-def _unseen_parameters(whole: Operation, seen: set[str], handle: Handle) -> int:
-    """What a node adds to the parameters where it shares some of its weights."""
-    inputs = tuple(
-        replace(operand, constant=None) if operand is not None and operand.key in seen else operand
-        for operand in whole.inputs
-    )
-    return count(replace(whole, inputs=inputs), handle).parameters

@@ -21,8 +21,7 @@ def shape_of(operation: Operation) -> Work:
 
 def filled(operation: Operation) -> Work:
     """ConstantOfShape: a constant where its shape is known beforehand, else it is written."""
-    shape = operation.input(0)
-    return Work(moves=not (shape.static or shape.constant is not None))
+    return Work(moves=not operation.input(0).static)
 
 
 def dropout(operation: Operation) -> Work:

@@ -144,6 +144,9 @@ def test_gemm(trans_a: int, trans_b: int) -> None:
         ("ab,bc,cd->ad", [[2, 3], [3, 4], [4, 5]]),
         ("ii,i->i", [[3, 3], [3]]),
         ("aB,Bc->ac", [[2, 3], [3, 2]]),
+        ("ij,ij->i", [[1, 3], [4, 3]]),
+        ("ij,ij->i", [[4, 3], [1, 3]]),
+        ("i...,i->...", [[4, 2, 3], [4]]),
     ],
 )
 def test_einsum(equation: str, shapes: list[list[int]]) -> None:
@@ -162,7 +165,10 @@ def test_einsum(equation: str, shapes: list[list[int]]) -> None:
     assert found.multiply_adds == combinations * (len(shapes) - 1)
 
 
-@pytest.mark.parametrize(("equation", "operations"), [("ij->ji", 0), ("ij->i", 12), ("ii", 9)])
+@pytest.mark.parametrize(
+    ("equation", "operations"),
+    [("ij->ji", 0), ("ij->i", 12), ("ii", 9), ("ji", 0), ("...j->...", 12), ("...j->j...", 0)],
+)
 def test_einsum_of_one_operand_multiplies_nothing(equation: str, operations: int) -> None:
     shape = [3, 3] if equation == "ii" else [3, 4]
     node = helper.make_node("Einsum", ["x"], ["y"], equation=equation)
@@ -232,6 +238,7 @@ def test_attention(past: int) -> None:
         },
     )
     assert found.multiply_adds == attention_nest(batch, heads, queries, past + keys, head, value)
+    assert found.element_operations == 5 * batch * heads * queries * (past + keys)
 
 
 def test_attention_of_three_dimensions_counts_the_same() -> None:
