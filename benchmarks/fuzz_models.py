@@ -83,6 +83,10 @@ def valid_model(data: bytes) -> ModelProto:
     return model
 
 
+_WIDEST = 256
+"""Channels and features beyond which nothing is built: square weights would fill the memory."""
+
+
 class _Network:
     """Grows a graph: `shapes` has every float value that a layer may read."""
 
@@ -104,6 +108,8 @@ class _Network:
         given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [*batch, *shape[1:]])
         value = "x"
         for _ in range(choices.number(1, 12)):
+            if self.shapes[value][1] > _WIDEST:
+                break
             if len(self.shapes[value]) == 4:
                 value = choices.one(_IMAGE_LAYERS)(self, value)
             else:
@@ -426,7 +432,7 @@ def _layer_norm(net: _Network, x: str) -> str:
 
 
 def _attend(net: _Network, x: str) -> str:
-    if len(net.shapes[x]) != 3:
+    if len(net.shapes[x]) != 3 or net.shapes[x][-1] > _WIDEST:
         return net.like("Softmax", x)
     _n, _length, width = net.shapes[x]
     query, key, value = (
