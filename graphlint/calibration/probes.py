@@ -120,6 +120,9 @@ _CHAINS: tuple[tuple[int, int, int, int, int, tuple[Size, ...]], ...] = (
     (126, 126, 1, 1, 14, _QUICK),
     (254, 254, 1, 1, 14, _STANDARD),
     (510, 510, 1, 1, 7, _QUICK),
+    (30, 126, 1, 1, 28, _STANDARD),
+    (62, 254, 1, 1, 14, _STANDARD),
+    (126, 510, 1, 1, 7, _STANDARD),
     # pointwise: widening and narrowing
     (16, 96, 1, 1, 112, _STANDARD),
     (32, 192, 1, 1, 28, _QUICK),
@@ -163,6 +166,8 @@ _CHAINS: tuple[tuple[int, int, int, int, int, tuple[Size, ...]], ...] = (
     (40, 40, 2, 1, 56, _STANDARD),
     (200, 800, 4, 1, 14, _STANDARD),
     (300, 900, 3, 1, 7, _STANDARD),
+    (40, 160, 2, 1, 28, _STANDARD),
+    (80, 320, 2, 1, 14, _STANDARD),
     (128, 128, 16, 3, 28, _QUICK),
     (256, 256, 32, 3, 14, _STANDARD),
     (512, 512, 32, 3, 14, _STANDARD),
