@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.process_tree import circumstances  # noqa: E402
 
 MEMORY_MIB = 2048
-TARGETS = ("reader", "reports", "operators", "models", "attribution")
+TARGETS = ("reader", "reports", "operators", "models", "attribution", "rewrites")
 
 _STATE = re.compile(r"#(\d+)\s+\w+\s+cov: (\d+) ft: (\d+) corp: (\d+)")
 
@@ -115,6 +115,10 @@ def _target(name: str) -> tuple[Callable[[bytes], None], Callable[[], Iterable[b
         from benchmarks.fuzz_operators import operators
 
         return operators, _noise, None
+    if name == "rewrites":
+        from benchmarks.fuzz_rewrites import rewrites
+
+        return rewrites, _noise, None
     from benchmarks import fuzz_models
 
     return getattr(fuzz_models, name), _noise, None

@@ -67,10 +67,19 @@ def residual(nodes: int) -> ModelProto:
 
 def v1_units(nodes: int) -> ModelProto:
     """ShuffleNet V1's units of stride 1 one behind the other, of 9 nodes: what rewrite matches."""
-    wide, groups = 24, 3
+    return _v1_units(nodes, 3)
+
+
+def ungrouped_units(nodes: int) -> ModelProto:
+    """The same with convolutions in one group, into whose weights the shuffles can be folded."""
+    return _v1_units(nodes, 1)
+
+
+def _v1_units(nodes: int, groups: int) -> ModelProto:
+    wide = 24
     mid = wide // 4
     tensors = [
-        numpy_helper.from_array(np.array([1, groups, mid // groups, _SIZE, _SIZE]), "apart"),
+        numpy_helper.from_array(np.array([1, 3, mid // 3, _SIZE, _SIZE]), "apart"),
         numpy_helper.from_array(np.array([1, mid, _SIZE, _SIZE]), "together"),
     ]
     made = []

@@ -35,7 +35,9 @@ class Options:
 
     `overrides` are settings that win over configuration files; `config_file` is used for every
     model instead of the nearest one; `isolated` ignores all configuration files. `jobs` is the
-    number of child processes, 0 for as many as pay. `latency` says how to measure, None not to.
+    number of child processes, 0 for as many as pay; one where latency is measured, which others
+    would disturb. `latency` says how to measure, None not to. Without `keep_nodes` a model's nodes
+    are let go when `each` has been given them.
     `batches` are sizes of the batch, at each of which every model is reported. `in_turn` compares
     all models, and measures them in turn besides; `want_ceilings` measures those of the device.
     `use_baseline` leaves out what the baseline of the settings holds, `update_baseline` writes it.
@@ -48,6 +50,7 @@ class Options:
     latency: LatencyOptions | None = None
     want_findings: bool = True
     want_nodes: bool = False
+    keep_nodes: bool = True
     want_regions: bool = False
     batches: tuple[int, ...] = ()
     in_turn: bool = False
@@ -100,22 +103,23 @@ def check_paths(
             progress(done, len(requests))
 
         jobs = options.jobs or min(os.cpu_count() or 1, 1 + len(requests) // _MODELS_PER_JOB)
+        if options.latency is not None and not options.in_turn:
+            jobs = 1  # each model is measured as soon as it is read, and its nodes let go
         baselines = Baselines(
             requests if options.use_baseline else (), folders, update=options.update_baseline
         )
-        found: Iterator[ModelReport] = map(
+        models: Iterable[ModelReport] = map(
             baselines.judged,
             requests,
             isolation.check_all(requests, min(jobs, len(requests) or 1), count),
         )
-        if options.latency is None:
-            report = Report(__version__, tuple(_told(found, each)), tuple(errors))
+        if options.in_turn:
+            models = tuple(models)
+        report = Report(__version__, errors=tuple(errors))
+        if options.latency is None or (options.in_turn and _is_one_missing(models, errors)):
+            report = replace(report, models=tuple(_told(models, options, each)))
         else:
-            report = Report(__version__, tuple(found), tuple(errors))
-            if _is_whole(report, options):
-                report = _measured(report, requests, options, options.latency, each)
-            else:
-                report = replace(report, models=tuple(_told(report.models, each)))
+            report = _measured(report, models, requests, options, options.latency, each)
     summary, stale = baselines.finished()
     used = (device(request.settings.device_profile) for request in requests)
     told = dict.fromkeys(note for priced in used for note in priced.notes)
@@ -124,21 +128,22 @@ def check_paths(
 
 
 def _told(
-    models: Iterable[ModelReport], each: Callable[[ModelReport], None]
+    models: Iterable[ModelReport], options: Options, each: Callable[[ModelReport], None]
 ) -> Iterator[ModelReport]:
+    """The models, each with as much of it as is kept."""
     for model in models:
         each(model)
-        yield model
+        yield model if options.keep_nodes else replace(model, nodes=())
 
 
-def _is_whole(report: Report, options: Options) -> bool:
-    """Whether to measure: of models to compare none may be missing."""
-    missing = bool(report.errors) or any(model.totals is None for model in report.models)
-    return not (options.in_turn and missing)
+def _is_one_missing(models: Iterable[ModelReport], errors: Sequence[Problem]) -> bool:
+    """Whether not all models are there that were to be compared: nothing is measured then."""
+    return bool(errors) or any(model.totals is None for model in models)
 
 
 def _measured(
     report: Report,
+    models: Iterable[ModelReport],
     requests: Sequence[Request],
     options: Options,
     latency: LatencyOptions,
@@ -150,29 +155,31 @@ def _measured(
     probe = min(1.0, latency.time_budget / 10) if options.want_ceilings else 0.0
     left = latency.time_budget - 2 * probe
     turn = left / 3 if options.in_turn else 0.0
-    subjects = [
-        timing.Subject(model, request.settings, request.file)
-        for model, request in zip(report.models, requests, strict=True)
-    ]
     single = replace(latency, time_budget=left - turn)
-    timed = map(_timed, subjects, repeat(single), repeat(options.want_nodes))
-    models = tuple(_told(timed, each))
-    report = replace(report, models=models)
+    timed = map(_timed, models, requests, repeat(single), repeat(options.want_nodes))
+    report = replace(report, models=tuple(_told(timed, options, each)))
     if options.in_turn:
-        together = replace(latency, time_budget=turn * len(subjects))
+        together = replace(latency, time_budget=turn * len(requests))
+        subjects = list(map(_subject, models, requests))
         report = replace(report, comparison=timing.compare(subjects, together))
-    if probe and any(model.times is not None for model in models):
+    if probe and any(model.times is not None for model in report.models):
         report = replace(report, ceilings=timing.ceilings(latency, probe))
     return report
 
 
-def _timed(subject: Subject, latency: LatencyOptions, want_nodes: bool) -> ModelReport:
+def _timed(
+    model: ModelReport, request: Request, latency: LatencyOptions, want_nodes: bool
+) -> ModelReport:
     from graphlint import timing
 
-    if subject.report.totals is None:
-        return subject.report
-    timed = timing.measure(subject, latency)
+    if model.totals is None:
+        return model
+    timed = timing.measure(_subject(model, request), latency)
     return timed if want_nodes else replace(timed, nodes=())
+
+
+def _subject(model: ModelReport, request: Request) -> Subject:
+    return Subject(model, request.settings, request.file)
 
 
 def _requests(

@@ -160,6 +160,7 @@ def check(
                 latency, paths, provider, threads, optimization, time_budget or 3.0, input_data
             ),
             want_nodes=nodes or outputs.want_nodes,
+            keep_nodes=nodes or outputs.keep_nodes,
             use_baseline=True,
             update_baseline=update_baseline,
         )

@@ -50,8 +50,15 @@ class Outputs:
     @property
     def want_nodes(self) -> bool:
         """Whether a format shows every node."""
-        formats = {self.stdout, *(file.format for file in self.files)}
-        return bool(formats & {CheckFormat.JSON, CheckFormat.JSON_LINES})
+        return self.keep_nodes or self.stdout is CheckFormat.JSON_LINES
+
+    @property
+    def keep_nodes(self) -> bool:
+        """Whether a format shows every node of every model at once, when all models are done."""
+        shown_at_last: set[CheckFormat | None] = {file.format for file in self.files}
+        if self.stdout is not CheckFormat.JSON_LINES:  # which `streamer` writes
+            shown_at_last.add(self.stdout)
+        return bool(shown_at_last & {CheckFormat.JSON, CheckFormat.JSON_LINES})
 
 
 def planned(form: CheckFormat | None, files: Sequence[str]) -> Outputs:

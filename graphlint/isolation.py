@@ -68,12 +68,12 @@ def read_frame(stream: IO[bytes]) -> Any:
     data = stream.read(length)
     if len(data) < length:
         raise EOFError
-    with _no_collection():
+    with no_collection():
         return _Unpickler(io.BytesIO(data)).load()
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without the search for cycles: it walks all values over and over as they come, in vain."""
     was_enabled = gc.isenabled()
     gc.disable()

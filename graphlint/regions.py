@@ -43,6 +43,8 @@ _FRAGMENTS = frozenset(
 )
 _SINK = -1
 """The vertex in which all paths end."""
+_BEFORE = -1
+"""The place of what is there before the first node runs: a graph's inputs."""
 
 
 def is_fragment(node: Node) -> bool:
@@ -106,11 +108,14 @@ def find_regions(view: GraphView, ignore: frozenset[int] = frozenset()) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class _Fork:
-    """A vertex where paths part: a value's own vertex, or that of a Split."""
+    """A vertex where paths part: a value's own vertex, or that of a Split.
+
+    `place` is the position of the node that forks: the value's producer, or the Split.
+    """
 
     vertex: int
     key: str
-    origin: Node | None
+    place: int
 
 
 class _Flow:
@@ -137,28 +142,26 @@ class _Flow:
         self.forks: list[_Fork] = []
         inputs = view.scopes[path].inputs if path else view.inputs
         for key in inputs:
-            self._targets(key, None)
+            self._targets(key, _BEFORE)
         for position, node in enumerate(self.nodes):
             self._connect(position, node)
 
     def _connect(self, position: int, node: Node) -> None:
-        read = [targets for key in node.outputs if (targets := self._targets(key, node))]
+        read = [targets for key in node.outputs if (targets := self._targets(key, position))]
         # What nobody reads ends the run like an output does: no path leads on from it.
         self.successors[position] = _distinct(read) or (_SINK,)
         if node.op == "Split" and node.domain == "" and len(read) > 1:
-            self.forks.append(_Fork(position, node.input(0), node))
+            self.forks.append(_Fork(position, node.input(0), position))
 
-    def _targets(self, key: str, producer: Node | None) -> tuple[int, ...]:
+    def _targets(self, key: str, place: int) -> tuple[int, ...]:
         """The vertices that the value flows to: its readers, or its own vertex where it forks."""
-        if key == ABSENT:
-            return ()
         readers = tuple(sorted({*self._readers(key)}))
         leaves = (_SINK,) if self.view.is_output(key) else ()
         if len(readers) < 2 or key in self.dataless:
             return (*readers, *leaves)
         vertex = len(self.successors)
         self.successors.append((*readers, *leaves))
-        self.forks.append(_Fork(vertex, key, producer))
+        self.forks.append(_Fork(vertex, key, place))
         return (vertex,)
 
     def _readers(self, key: str) -> Iterator[int]:
@@ -170,21 +173,16 @@ class _Flow:
             if node is not None and node.index in self.positions:
                 yield self.positions[node.index]
 
-    def place(self, fork: _Fork) -> int:
-        """The position of the node that forks, -1 for a graph's input."""
-        return -1 if fork.origin is None else self.positions.get(fork.origin.index, -1)
-
     def backwards(self) -> Iterator[int]:
         """Every vertex after all its successors."""
-        by_producer: dict[int | None, list[int]] = {}
+        behind: dict[int, list[int]] = {}
         for fork in self.forks:
-            if fork.vertex >= len(self.nodes):
-                origin = None if fork.origin is None else self.positions.get(fork.origin.index)
-                by_producer.setdefault(origin, []).append(fork.vertex)
+            if fork.vertex != fork.place:
+                behind.setdefault(fork.place, []).append(fork.vertex)
         for position in reversed(range(len(self.nodes))):
-            yield from by_producer.get(position, ())
+            yield from behind.get(position, ())
             yield position
-        yield from by_producer.get(None, ())
+        yield from behind.get(_BEFORE, ())
 
     def between(self, start: int, end: int) -> tuple[int, ...]:
         """The positions of the nodes on the paths from `start` to `end`, both left out."""
@@ -251,27 +249,25 @@ def _distinct(groups: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 def _regions_of(flow: _Flow) -> list[Region]:
     joins = _joins(flow)
     tally = _Tally(flow, joins)
-    found: list[tuple[int, int, int, Region]] = []
-    for order, fork in enumerate(flow.forks):
-        join = joins[fork.vertex]
-        if join == _SINK:
-            continue
-        held = tally.held[fork.vertex]
-        region = Region(
-            fork=fork.key,
-            origin=fork.origin,
-            join=flow.nodes[join],
-            fragments=held.bit_count(),
-            own_fragments=(held & ~tally.nested[fork.vertex]).bit_count(),
-            critical_path=tally.longest[fork.vertex]
-            - tally.longest[join]
-            - (join in flow.fragments),
-            _flow=flow,
-            _vertex=fork.vertex,
-        )
-        found.append((join, -flow.place(fork), order, region))
+    joining = [fork for fork in flow.forks if joins[fork.vertex] != _SINK]
     # A region inside another one joins earlier, or at the same node from a later fork.
-    return [region for _, _, _, region in sorted(found, key=lambda entry: entry[:3])]
+    joining.sort(key=lambda fork: (joins[fork.vertex], -fork.place))
+    return [_region(flow, fork, joins[fork.vertex], tally) for fork in joining]
+
+
+def _region(flow: _Flow, fork: _Fork, join: int, tally: _Tally) -> Region:
+    held = tally.held[fork.vertex]
+    behind = tally.longest[join] + (join in flow.fragments)
+    return Region(
+        fork=fork.key,
+        origin=None if fork.place == _BEFORE else flow.nodes[fork.place],
+        join=flow.nodes[join],
+        fragments=held.bit_count(),
+        own_fragments=(held & ~tally.nested[fork.vertex]).bit_count(),
+        critical_path=tally.longest[fork.vertex] - behind,
+        _flow=flow,
+        _vertex=fork.vertex,
+    )
 
 
 def _joins(flow: _Flow) -> Mapping[int, int]:
@@ -291,25 +287,23 @@ def _joins(flow: _Flow) -> Mapping[int, int]:
 class _Tally:
     """Fragments of every vertex, sets of them as the bits of integers.
 
-    `held` are those between the vertex and its join, `nested` those of them that lie in a region
-    inside; both are empty for what joins nowhere. `longest` is the most that stand on one path
-    behind the vertex.
+    `held` are those between a vertex and its join, if it has one, `nested` those of them that lie
+    in a region inside. `longest` is the most that stand on one path behind the vertex.
     """
 
     def __init__(self, flow: _Flow, joins: Mapping[int, int]) -> None:
         self.joins = joins
         self.bits = _bits(flow, joins)
         self.forks = {fork.vertex for fork in flow.forks}
-        self.held = [0] * len(flow.successors)
-        self.nested = [0] * len(flow.successors)
-        self.longest = [0] * len(flow.successors)
+        self.held: dict[int, int] = {}
+        self.nested: dict[int, int] = {}
+        self.longest = {_SINK: 0}
         for vertex in flow.backwards():
             successors = flow.successors[vertex]
             self.longest[vertex] = max(
-                self.longest[after] + (after in flow.fragments) if after != _SINK else 0
-                for after in successors
+                self.longest[after] + (after in flow.fragments) for after in successors
             )
-            if len(successors) > 1 and joins[vertex] != _SINK:
+            if joins[vertex] != _SINK:
                 self._walk(vertex, successors)
 
     def _walk(self, vertex: int, successors: Iterable[int]) -> None:
@@ -333,15 +327,14 @@ def _bits(flow: _Flow, joins: Mapping[int, int]) -> Mapping[int, int]:
     """
     ends: dict[int, int] = {}
     for fork in flow.forks:
-        place = flow.place(fork)
-        ends[place] = max(ends.get(place, _SINK), joins[fork.vertex])
+        ends[fork.place] = max(ends.get(fork.place, _SINK), joins[fork.vertex])
     bits: dict[int, int] = {}
-    end, number = ends.get(-1, _SINK), 0
+    end, bit = ends.get(_BEFORE, _SINK), 1
     for position in range(len(flow.nodes)):
         if position >= end:
-            number = 0
+            bit = 1
         elif position in flow.fragments:
-            bits[position] = 1 << number
-            number += 1
+            bits[position] = bit
+            bit <<= 1
         end = max(end, ends.get(position, _SINK))
     return bits

@@ -58,6 +58,23 @@ def test_what_goes_where(
     assert [file.format for file in outputs.files] == formats
 
 
+@pytest.mark.parametrize(
+    ("form", "files", "want", "keep"),
+    [
+        ("json", [], True, True),
+        ("json-lines", [], True, False),  # each line is written when its model is done
+        ("json-lines", ["r.json"], True, True),
+        ("full", ["r.jsonl"], True, True),
+        ("sarif", ["r.md"], False, False),
+    ],
+)
+def test_formats_that_need_all_nodes_at_the_end(
+    form: str, files: list[str], want: bool, keep: bool
+) -> None:
+    outputs = planned(CheckFormat(form), files)
+    assert (outputs.want_nodes, outputs.keep_nodes) == (want, keep)
+
+
 def test_a_prefix_is_a_format_and_nothing_else() -> None:
     assert planned(None, ["other:r.json"]) == Outputs(FULL, (File(Path("other:r.json"), JSON),))
     assert planned(None, ["sarif:"]) == Outputs(None, (File(Path("sarif:"), FULL),))

@@ -6,7 +6,8 @@ finding would come or go because the total that it is a share of has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from graphlint.diffing.results import SiteChange, SiteKind
@@ -72,26 +73,34 @@ def _matched(
     where there are no nodes, as of the whole model."""
     pairs: list[tuple[_Place, _Place]] = []
     for most in (1, None, 0):
-        waiting: dict[tuple[str, int | None], list[int]] = {}
+        waiting: dict[tuple[str, int | None], deque[int]] = {}
         for number, place in enumerate(new):
             for node in _keys(place, most):
-                waiting.setdefault((place.finding.code, node), []).append(number)
+                waiting.setdefault((place.finding.code, node), deque()).append(number)
         taken: set[int] = set()
-        left = []
+        left: list[_Place] = []
         for place in old:
             keys = (
                 (place.finding.code, None if node is None else partners.get(node, -1))
                 for node in _keys(place, most)
             )
-            free = (n for key in keys for n in waiting.get(key, ()) if n not in taken)
-            if (number := next(free, -1)) >= 0:
-                taken.add(number)
-                pairs.append((place, new[number]))
+            free = (_next_free(waiting[key], taken) for key in keys if key in waiting)
+            found = next((number for number in free if number is not None), None)
+            if found is not None:
+                taken.add(found)
+                pairs.append((place, new[found]))
             else:
                 left.append(place)
         old = left
         new = [place for number, place in enumerate(new) if number not in taken]
     return pairs, old, new
+
+
+def _next_free(waiting: deque[int], taken: Container[int]) -> int | None:
+    """The first that is not taken; those before it are dropped, so that none is met twice."""
+    while waiting and waiting[0] in taken:
+        waiting.popleft()
+    return waiting[0] if waiting else None
 
 
 def _keys(place: _Place, most: int | None) -> tuple[int | None, ...]:

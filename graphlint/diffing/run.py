@@ -137,7 +137,8 @@ def _compared(pair: Pair, settings: Settings, reports: Reports, options: Options
         return ModelDiff(old, new)
     assert old.totals is not None
     assert new.totals is not None
-    changed = change(old, new, min_excess=settings.min_excess, weights=options.weights)
+    with isolation.no_collection():
+        changed = change(old, new, min_excess=settings.min_excess, weights=options.weights)
     worse = regressions(old.totals, new.totals, changed.findings, options.threshold)
     model = ModelDiff(old, new, changed, regressions=worse)
     if options.latency is None:

@@ -47,25 +47,31 @@ class Numbers:
     def __call__(self, key: str) -> Array | None:
         """The numbers of a value of the main graph, None where they can't be had."""
         if key not in self._known:
-            self._known[key] = self._find(key)
+            found = self._find(key)
+            self._known[key] = None if found is None else _plain(found)
         return self._known[key]
 
     def _find(self, key: str) -> Array | None:
-        from onnx import numpy_helper
-
         if key == ABSENT:
             return None
         if key in self._view.data:
             return self._view.data[key]
         if key in self._stored:
-            tensor = self._stored[key]
-            if _elements(tensor.dims) > MAX_ELEMENTS:
-                return None
-            return _plain(numpy_helper.to_array(tensor, str(self._folder)))
+            return self._read(self._stored[key])
         producer = self._view.producer(key)
         if producer is None or producer.domain != "" or key not in self._view.static_values:
             return None
         return self._computed(producer, producer.outputs.index(key))
+
+    def _read(self, tensor: TensorProto) -> Array | None:
+        from onnx import numpy_helper
+
+        if _elements(tensor.dims) > MAX_ELEMENTS:
+            return None
+        try:
+            return numpy_helper.to_array(tensor, str(self._folder))
+        except Exception:  # whatever is wrong with type, shape or payload, there are no numbers
+            return None
 
     def _computed(self, node: Node, position: int) -> Array | None:
         shape = self._view.shape(node.outputs[position])
@@ -113,9 +119,14 @@ def _run(node: Node, inputs: list[Array | None], position: int) -> Array | None:
     return np.asarray(result)
 
 
-def _plain(array: Array) -> Array:
-    """bfloat16 and smaller floats as float32: numpy knows them only by an extension."""
-    return array if array.dtype.kind in "biufcSUO" else array.astype(np.float32)
+def _plain(array: Array) -> Array | None:
+    """bfloat16 and smaller floats as float32: numpy knows them only by an extension.
+
+    None where the elements are no real numbers.
+    """
+    if array.dtype.kind == "V":
+        return array.astype(np.float32)
+    return array if array.dtype.kind in "biuf" else None
 
 
 def _elements(dims: Any) -> int:

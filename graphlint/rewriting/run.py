@@ -68,21 +68,18 @@ def _asked_for(matches: Matches, units: Sequence[str]) -> Matches:
     """The matches that hold one of the nodes; all of them where none is named."""
     if not units or not matches.matches:
         return matches
-    chosen: set[int] = set()
+    holding = {
+        node.path: place for place, match in enumerate(matches.matches) for node in match.nodes
+    }
     for unit in units:
-        holding = [
-            place
-            for place, match in enumerate(matches.matches)
-            if any(node.path == unit for node in match.nodes)
-        ]
-        if not holding:
+        if unit not in holding:
             raise UsageError(
                 f"--unit {unit}: no place that can be rewritten has this node",
                 cause=f"{len(matches.matches)} places can be rewritten",
                 hint="name a node as reports do; --dry-run lists the places",
             )
-        chosen.update(holding)
-    return replace(matches, matches=tuple(matches.matches[place] for place in sorted(chosen)))
+    chosen = sorted({holding[unit] for unit in units})
+    return replace(matches, matches=tuple(matches.matches[place] for place in chosen))
 
 
 def _planned(job: Job, report: RewriteReport) -> RewriteReport:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from graphlint.graph import ABSENT, Node, TensorType
+from graphlint.graph import ABSENT, Node, TensorType, ValueType
 from graphlint.rule import Alternative, Context
 from graphlint_rules.convolution_sites import Convolution
 
@@ -36,18 +36,12 @@ class Widths:
         return f"{self.channels_in}→{self.channels_out}{groups}"
 
 
-def widths(layer: Convolution) -> Widths:
-    """Those of the layer as it is."""
-    return Widths(layer.channels_in, layer.channels_out, layer.groups)
-
-
 def with_widths(context: Context, layer: Convolution, other: Widths) -> Alternative | None:
     """The layer with other widths, all else being equal; None where it is not spelt plainly."""
     first = layer.nodes[0]
     source = context.view.type(first.input(0))
-    if not _is_plain(first, source) or other == widths(layer):
+    if (first.domain, first.op) != ("", "Conv") or not _is_float(source):
         return None
-    assert isinstance(source, TensorType)
     shape = (layer.input.shape[0], other.channels_in, *layer.input.shape[2:])
     result = (layer.output.shape[0], other.channels_out, *layer.output.shape[2:])
     weights = {"w": (other.channels_out, other.channels_in // other.groups, *layer.kernel)}
@@ -59,30 +53,43 @@ def with_widths(context: Context, layer: Convolution, other: Widths) -> Alternat
 
 
 def without(context: Context, nodes: Sequence[Node], kept: str) -> Alternative | None:
-    """Nothing in the nodes' place: their one result is `kept`, a value that they read.
+    """Nothing in the nodes' place: their one result is `kept`, which the first of them reads.
 
-    None where the nodes read a single constant less, or another type than they make.
+    None where it is of another type than they make, where they read something of another too, and
+    where somebody else reads what they make on their way.
     """
-    made, types = nodes[-1].outputs[0], context.view.types
-    inside = {key for node in nodes for key in node.outputs}
-    read = [
-        key
-        for key in dict.fromkeys(key for node in nodes for key in node.inputs)
-        if key and key not in inside and key not in context.view.static_values
-    ]
-    source, result = types.get(kept), types.get(made)
-    if source != result or not isinstance(result, TensorType) or result.dtype not in _FLOATS:
+    made = nodes[-1].outputs[0]
+    result = context.view.type(made)
+    if _leaving(context, nodes) != {made}:
         return None
-    shapes = {f"x{place}": context.view.shape(key) for place, key in enumerate(read)}
-    if kept not in read or not all(shapes.values()):
+    if not _is_float(result) or context.view.type(kept) != result:
+        return None
+    given = {key for node in nodes for key in node.outputs} | context.view.static_values | {ABSENT}
+    keys = dict.fromkeys(key for node in nodes for key in node.inputs)
+    read = [key for key in keys if key not in given]
+    types = [context.view.type(key) for key in read]
+    shapes = [type_.sizes for type_ in types if _is_float(type_) and type_.dtype == result.dtype]
+    inputs = {f"x{at}": shape for at, shape in enumerate(shapes) if shape is not None}
+    if len(inputs) < len(read):
         return None
     from onnx import helper
 
-    keep = helper.make_node("Identity", [f"x{read.index(kept)}"], ["y"])
-    given = {name: shape for name, shape in shapes.items() if shape is not None}
-    kept_shape = {"y": context.view.shape(made) or ()}
-    model = alone(context, [keep], given, kept_shape, {}, result.dtype)
+    name = f"x{read.index(kept)}"
+    keep = helper.make_node("Identity", [name], ["y"])
+    model = alone(context, [keep], inputs, {"y": inputs[name]}, {}, result.dtype)
     return Alternative("left out", tuple(nodes), model, fits=True)
+
+
+def _leaving(context: Context, nodes: Sequence[Node]) -> set[str]:
+    """The values that the nodes make and that are read outside of them."""
+    inside = {node.index for node in nodes}
+    return {
+        key
+        for node in nodes
+        for key in node.outputs
+        if context.view.is_output(key)
+        or any(reader.index not in inside for reader in context.view.readers(key))
+    }
 
 
 def shaping(node: Node) -> Mapping[str, Any]:
@@ -132,11 +139,11 @@ def _weight(name: str, shape: tuple[int, ...], dtype: int) -> TensorProto:
     import numpy as np
     from onnx import helper, numpy_helper
 
-    numbers = np.linspace(0.5, 1.0, prod(shape), dtype=np.float32) / max(1, prod(shape[1:]))
+    numbers = np.linspace(0.5, 1.0, prod(shape), dtype=np.float32) / prod(shape[1:])
     like = helper.tensor_dtype_to_np_dtype(dtype)
     return numpy_helper.from_array(numbers.reshape(shape).astype(like), name)
 
 
-def _is_plain(node: Node, source: object) -> bool:
-    plain = node.op == "Conv" and node.domain == ""
-    return plain and isinstance(source, TensorType) and source.dtype in _FLOATS
+def _is_float(type_: ValueType | None) -> TypeGuard[TensorType]:
+    """Whether the value is a tensor of float32 or float16."""
+    return isinstance(type_, TensorType) and type_.dtype in _FLOATS

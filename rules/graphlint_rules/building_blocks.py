@@ -9,9 +9,11 @@ from graphlint.graph import ABSENT
 from graphlint.regions import Region, is_fragment
 from graphlint.rule import Context
 from graphlint_rules.data_flow import activations
+from graphlint_rules.operators import is_channels_last
 
 _CONCATENATIONS = frozenset({"Concat", "QLinearConcat"})
 _SUMMING_CONVOLUTIONS = frozenset({"FusedConv", "NhwcFusedConv"})
+_CHANNELS_SECOND = ((0, 2, 1), (0, 3, 1, 2), (0, 4, 1, 2, 3))  # orders that bring the last there
 _LARGEST_STRIDE = 4
 _WIDEST_KERNEL = 7  # without padding, a branch loses as many positions, less one
 
@@ -41,12 +43,11 @@ def is_building_block(context: Context, region: Region) -> bool:
 
 def _is_channels_last(region: Region) -> bool:
     """Whether the region's data is NHWC: it is transposed for its convolutions, or they say so."""
-    nodes = (*region.nodes, region.join)
     return any(
-        node.attribute("perm") in ((0, 3, 1, 2), (0, 2, 1), (0, 4, 1, 2, 3))
-        for node in nodes
-        if node.op == "Transpose"
-    ) or any(node.op.startswith("Nhwc") or node.attribute("channels_last", 0) for node in nodes)
+        is_channels_last(node)
+        or (node.op == "Transpose" and node.attribute("perm") in _CHANNELS_SECOND)
+        for node in (*region.nodes, region.join)
+    )
 
 
 def _is_strided(before: Sequence[int], after: Sequence[int]) -> bool:
@@ -76,7 +77,7 @@ def own_parallel_fragments(
         counts = is_fragment(node) and node.index not in nested
         fragments += counts
         longest[node.index] = max(ways, default=0) + counts
-    return fragments - max(longest.values(), default=0)
+    return fragments - max(longest.values())
 
 
 def _nested(region: Region, origins: Mapping[int, list[Region]]) -> set[int]:

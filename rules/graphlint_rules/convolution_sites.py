@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from graphlint.costs.contract import UnknownCost
@@ -11,6 +11,7 @@ from graphlint.costs.count import element_bits
 from graphlint.graph import Node, TensorType
 from graphlint.rule import Context
 from graphlint_rules.data_flow import runs
+from graphlint_rules.operators import is_channels_last
 from graphlint_rules.unrolled_groups import UnrolledGroups, unrolled_groups
 
 _CONTRIBUTED = "com.microsoft"
@@ -74,6 +75,11 @@ class Convolution:
         return self.output.elements // self.channels_out
 
     @property
+    def batch(self) -> int:
+        """How often it computes its positions in space."""
+        return self.positions // (prod(self.spatial) or 1)
+
+    @property
     def is_pointwise(self) -> bool:
         """Whether its kernel is 1×1."""
         return prod(self.kernel) == 1
@@ -127,7 +133,7 @@ def read_convolution(context: Context, node: Node) -> Convolution | None:
         kernel=shape[2:],
         input=source,
         output=result,
-        spatial=result.shape[1:-1] if _is_channels_last(node) else result.shape[2:],
+        spatial=result.shape[1:-1] if is_channels_last(node) else result.shape[2:],
         moved=context.cost(node).memory_access_bytes // executions,
         executions=executions,
     )
@@ -144,14 +150,6 @@ def tensor(context: Context, key: str) -> Tensor | None:
         return None
 
 
-def _is_channels_last(node: Node) -> bool:
-    return (
-        node.domain == _INTERNAL_NHWC
-        or node.op in ("NhwcConv", "NhwcFusedConv")
-        or bool(node.attribute("channels_last", 0))
-    )
-
-
 def _rolled(context: Context, unrolled: UnrolledGroups) -> Convolution | None:
     """The grouped convolution that a Split, its convolutions and their Concat spell."""
     parts = [read_convolution(context, node) for node in unrolled.convolutions]
@@ -159,15 +157,13 @@ def _rolled(context: Context, unrolled: UnrolledGroups) -> Convolution | None:
     source, result = tensor(context, unrolled.source), tensor(context, unrolled.join.outputs[0])
     if len(known) < len(parts) or source is None or result is None:
         return None
-    return Convolution(
+    return replace(
+        known[0],
         nodes=(*unrolled.convolutions, unrolled.join),
         channels_in=sum(part.channels_in for part in known),
         channels_out=sum(part.channels_out for part in known),
         groups=sum(part.groups for part in known),
-        kernel=known[0].kernel,
         input=source,
         output=result,
-        spatial=known[0].spatial,
         moved=sum(part.moved for part in known),
-        executions=known[0].executions,
     )

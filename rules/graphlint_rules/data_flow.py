@@ -87,9 +87,3 @@ def runs(context: Context, node: Node) -> bool:
         and not context.is_shape_arithmetic(node)
         and any(key != ABSENT and key not in context.view.static_values for key in node.outputs)
     )
-
-
-def elements(context: Context, key: str) -> int | None:
-    """How many elements the value has, None where its shape is not static."""
-    shape = context.view.shape(key)
-    return None if shape is None else prod(shape)

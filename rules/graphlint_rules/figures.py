@@ -13,8 +13,9 @@ def spell_layer(convolution: Convolution) -> str:
     if convolution.groups > 1:
         parts.append(f"groups {convolution.groups}")
     parts.append(by(convolution.spatial))
-    batch = convolution.output.shape[0]
-    return ", ".join(parts) + (f", batch {batch}" if batch > 1 else "")
+    if convolution.batch > 1:
+        parts.append(f"batch {convolution.batch}")
+    return ", ".join(parts)
 
 
 def by(sizes: tuple[int, ...]) -> str:

@@ -90,7 +90,7 @@ def alternative(context: Context, site: Site) -> Alternative | None:
     if layer is None:
         return None
     geometric_mean = (layer.channels_in * layer.channels_out) ** 0.5
-    width = layer.groups * max(1, round(geometric_mean / layer.groups))
+    width = layer.groups * round(geometric_mean / layer.groups)
     return with_widths(context, layer, Widths(width, width, layer.groups))
 
 

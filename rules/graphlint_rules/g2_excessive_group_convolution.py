@@ -64,7 +64,7 @@ _HELP = "a design choice: fewer groups on fewer channels do the same work and mo
 
 def check(context: Context) -> Iterator[Site]:
     """A site for every convolution with groups that is not depthwise."""
-    least = max(2, int(context.options["min-groups"]))
+    least = int(context.options["min-groups"])
     for layer in convolutions(context):
         if layer.groups >= least and not layer.is_depthwise:
             yield _site(layer, excess_bytes(layer))

@@ -62,7 +62,7 @@ from graphlint_rules.building_blocks import (
 from graphlint_rules.convolution_sites import read_convolution
 from graphlint_rules.data_flow import runs
 from graphlint_rules.figures import by
-from graphlint_rules.unrolled_groups import UnrolledGroups, unrolled_groups
+from graphlint_rules.unrolled_groups import unrolled_groups
 
 _HELP = (
     "a design choice: fewer and larger operators; merge convolutions over the same input, or put "
@@ -76,25 +76,16 @@ def check(context: Context) -> Iterator[Site]:
     if sum(is_fragment(node) for node in context.view.nodes) <= most:
         return  # looking for regions would take longer than everything else
     origins = by_origin(context.regions)
-    unrolled = {group.join.index: group for group in unrolled_groups(context)}
+    unrolled = {group.join.index for group in unrolled_groups(context)}
     for region in context.regions:
         parallel = region.fragments - region.critical_path
         # The cheap questions first: the others list the region's nodes.
-        if min(parallel, region.own_fragments - 1) <= most or not runs(context, region.join):
+        if min(parallel, region.own_fragments) <= most or not runs(context, region.join):
             continue
-        if not is_building_block(context, region) or _is_one_operator(region, unrolled):
+        if region.join.index in unrolled or not is_building_block(context, region):
             continue
         if own_parallel_fragments(context, region, origins) > most:
             yield _site(context, region)
-
-
-def _is_one_operator(region: Region, unrolled: dict[int, UnrolledGroups]) -> bool:
-    """Whether all fragments are the groups of one convolution, spelt one by one."""
-    group = unrolled.get(region.join.index)
-    if group is None or group.source != region.fork:
-        return False
-    parts = {node.index for node in group.convolutions}
-    return all(node.index in parts for node in region.nodes if is_fragment(node))
 
 
 def _site(context: Context, region: Region) -> Site:

@@ -113,7 +113,7 @@ def _remainder_site(context: Context, remainder: Remainder) -> Iterator[Site]:
     if not moved:
         return
     once = format_bytes(moved // context.executions(first))
-    shape = by((context.view.shape(first.outputs[0]) or (1,))[1:])
+    shape = by((context.view.shape(first.outputs[0]) or ())[1:])
     titles = {
         Kind.JOIN: f"{first.op} of activations",
         Kind.BATCH_NORMALISATION: "BatchNormalization that stays",
@@ -136,24 +136,23 @@ def _remainder_site(context: Context, remainder: Remainder) -> Iterator[Site]:
 
 def _spelt_site(context: Context, match: SpeltActivation) -> Iterator[Site]:
     last = match.nodes[-1]
-    source, result = tensor(context, match.source), tensor(context, match.result)
+    result = tensor(context, last.outputs[0])
     functions = [node for node in match.nodes if node.op in POINTWISE]
-    if source is None or result is None or not all(runs(context, node) for node in functions):
+    if result is None or not all(runs(context, node) for node in functions):
         return
     executions = context.executions(last)
     moved = sum(context.cost(node).memory_access_bytes for node in functions) // executions
     # In a quantised model the source is stored in fewer bits than the functions read.
     fused = 2 * result.size
-    if moved > fused:
-        yield Site(
-            nodes=match.nodes,
-            message=(
-                f"{match.form.spelling} in {len(functions)} nodes, {by(result.shape[1:])}: moves "
-                f"{format_bytes(moved)}; one operator {format_bytes(fused)}."
-            ),
-            help=f"{match.form.operator} does the same in one operator, which can be fused",
-            excess_bytes=(moved - fused) * executions,
-        )
+    yield Site(
+        nodes=match.nodes,
+        message=(
+            f"{match.form.spelling} in {len(functions)} nodes, {by(result.shape[1:])}: moves "
+            f"{format_bytes(moved)}; one operator {format_bytes(fused)}."
+        ),
+        help=f"{match.form.operator} does the same in one operator, which can be fused",
+        excess_bytes=(moved - fused) * executions,
+    )
 
 
 def _fused_sum_sites(context: Context) -> Iterator[Site]:

@@ -1,4 +1,8 @@
-"""The element-wise operators, by what they do."""
+"""Operators: the element-wise ones by what they do, and those that have their channels last."""
+
+from __future__ import annotations
+
+from graphlint.graph import Node
 
 BATCH_NORMALISATION = frozenset({"BatchNormalization"})
 
@@ -46,3 +50,15 @@ ARITHMETIC = AFFINE | BOUNDS | {"Sum", "Mean", "Pow"}
 _FUNCTIONS = frozenset({"Abs", "Erf", "Exp", "Log", "Neg", "Pow", "Reciprocal", "Sign", "Sqrt"})
 NONLINEAR = ACTIVATIONS | BOUNDS | (_FUNCTIONS - {"Neg"})
 POINTWISE = ACTIVATIONS | ARITHMETIC | _FUNCTIONS
+
+# The domain of what ONNX Runtime has moved to channels last.
+_INTERNAL_NHWC = "com.ms.internal.nhwc"
+
+
+def is_channels_last(node: Node) -> bool:
+    """Whether the operator's data is NHWC: by its name, its domain, or an attribute."""
+    return (
+        node.op.startswith("Nhwc")
+        or node.domain == _INTERNAL_NHWC
+        or bool(node.attribute("channels_last", 0))
+    )

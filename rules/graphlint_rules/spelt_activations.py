@@ -22,11 +22,12 @@ from graphlint_rules.data_flow import (
     only_data_reader,
     runs,
 )
-from graphlint_rules.operators import AFFINE, ARITHMETIC, NONLINEAR, POINTWISE, SCALES
+from graphlint_rules.operators import ARITHMETIC, NONLINEAR, POINTWISE, SCALES
 
 _LARGEST_CONE = 24  # nodes, those that only convert numbers included
 _CONVERSIONS = frozenset({"Cast", "DequantizeLinear", "Identity", "QuantizeLinear"})
 _MEMBERS = POINTWISE | _CONVERSIONS
+_SHIFTS = frozenset({"Add", "Sub"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,10 @@ _FORMS: Mapping[frozenset[str], Form] = {
 
 @dataclass(frozen=True, slots=True)
 class SpeltActivation:
-    """An activation in several nodes, in topological order, from `source` to the last's output."""
+    """An activation in several nodes, in topological order."""
 
     form: Form
     nodes: tuple[Node, ...]
-    source: str
-
-    @property
-    def result(self) -> str:
-        """The key of what it computes."""
-        return self.nodes[-1].outputs[0]
 
 
 def spelt_activations(context: Context) -> tuple[SpeltActivation, ...]:
@@ -70,7 +65,7 @@ def spelt_activations(context: Context) -> tuple[SpeltActivation, ...]:
     taken: set[int] = set()
     found: list[SpeltActivation] = []
     for node in reversed(context.view.nodes):  # an outer cone before those inside it
-        if node.index in taken or not runs(context, node):
+        if not runs(context, node):
             continue
         match = _cone(context, node) or _hard_sigmoid(context, node)
         if match is not None and taken.isdisjoint(part.index for part in match.nodes):
@@ -100,11 +95,10 @@ def _cone(context: Context, root: Node) -> SpeltActivation | None:
     _add_trailing_scale(context, members, root)
     nodes = tuple(members[index] for index in sorted(members))
     functions = frozenset(node.op for node in nodes) & NONLINEAR
-    same = context.view.shape(source) == context.view.shape(root.outputs[0])
-    if not functions or not same or context.view.shape(source) is None:
+    if not functions or context.view.shape(source) != context.view.shape(root.outputs[0]):
         return None
     form = _FORMS.get(functions, _ANY) if "Mul" in {node.op for node in nodes} else _ANY
-    return SpeltActivation(form, nodes, source)
+    return SpeltActivation(form, nodes)
 
 
 def _position(context: Context, key: str) -> int:
@@ -125,27 +119,31 @@ def _belongs(context: Context, node: Node, key: str, members: Mapping[int, Node]
 def _add_trailing_scale(context: Context, members: dict[int, Node], root: Node) -> None:
     """The division by 6 of a hard-swish, which may stand behind the product."""
     follower = only_data_reader(context, root.outputs[0])
-    if follower is not None and follower.op in SCALES and _by_a_number(context, follower):
+    if follower is None or follower.op not in SCALES or follower.scope != root.scope:
+        return
+    if _by_a_number(context, follower):
         members[follower.index] = follower
 
 
 def _hard_sigmoid(context: Context, root: Node) -> SpeltActivation | None:
     """Add, Clip, Mul or Div by constants, in a row."""
-    nodes = [root]
     if root.op not in SCALES or not _by_a_number(context, root):
         return None
-    for operators in (frozenset({"Clip"}), AFFINE):
-        key = carrier(context, nodes[-1])
-        node = None if key is None else context.view.producer(key)
-        if key is None or node is None or node.op not in operators:
-            return None
-        if only_data_reader(context, key) is None or not runs(context, node):
-            return None
-        nodes.append(node)
-    source = carrier(context, nodes[-1])
-    if source is None or nodes[-1].op in SCALES or not _by_a_number(context, nodes[-1]):
+    clip = _maker(context, root, frozenset({"Clip"}))
+    shift = None if clip is None else _maker(context, clip, _SHIFTS)
+    if clip is None or shift is None or not _by_a_number(context, shift):
         return None
-    return SpeltActivation(_HARD_SIGMOID, tuple(reversed(nodes)), source)
+    return SpeltActivation(_HARD_SIGMOID, (shift, clip, root))
+
+
+def _maker(context: Context, node: Node, operators: frozenset[str]) -> Node | None:
+    """What makes the value that the node changes: one of the operators, and for it alone."""
+    key = carrier(context, node)
+    if key is None or only_data_reader(context, key) is None:
+        return None
+    maker = context.view.producer(key)
+    fits = maker is not None and maker.op in operators and maker.scope == node.scope
+    return maker if fits else None
 
 
 def _by_a_number(context: Context, node: Node) -> bool:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 
-from graphlint.graph import Node
+from graphlint.graph import ABSENT, Node
 from graphlint.rule import Context
 from graphlint_rules.data_flow import (
     TRANSPARENT,
     activations,
     carrier,
-    elements,
     only_data_reader,
 )
+from graphlint_rules.operators import is_channels_last
 
 _CONVOLUTIONS = frozenset({"Conv", "FusedConv", "QLinearConv", "ConvInteger", "NhwcConv"})
 _SPLITS = frozenset({"Split", "Slice"})
 _JOINS = frozenset({"Concat", "QLinearConcat"})
 _SAME = ("dilations", "strides", "pads", "auto_pad", "kernel_shape", "group")
-_LONGEST_WAY = 16  # nodes between a convolution and the Split or Concat
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +45,46 @@ def _match(context: Context, join: Node) -> UnrolledGroups | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
-    sources = {part.source for part in known}
-    alike = len({_signature(context, part.convolution) for part in known}) == 1
-    if len(sources) > 1 or not alike or not _share_out(context, known):
+    first, *others = known
+    alike = all(_is_alike(context, first, other) for other in others)
+    if not alike or not all(_is_share(context, part, len(parts)) for part in known):
         return None
-    return UnrolledGroups(sources.pop(), tuple(part.convolution for part in known), join)
+    return UnrolledGroups(first.source, tuple(part.convolution for part in known), join)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
+    """A convolution over `key`, a part of `source`; `axis` is where both have the channels."""
+
     source: str
     key: str
+    axis: int
     convolution: Node
 
 
 def _part(context: Context, key: str) -> _Part | None:
     """The convolution before `key`, where it reads a part of another value."""
     convolution = _convolution_before(context, key)
-    if convolution is None:
+    weight = None if convolution is None else _weight_shape(context, convolution)
+    if convolution is None or weight is None:
         return None
-    key = convolution.input(0)
+    key, axis = convolution.input(0), len(weight) - 1 if is_channels_last(convolution) else 1
     for node in _upstream(context, key):
         if node.op in _SPLITS:
-            return _Part(node.input(0), key, convolution)
-        if node.op not in TRANSPARENT:
+            return _Part(node.input(0), key, axis, convolution)
+        before = _axis_before(node, axis)
+        if node.op not in TRANSPARENT or before is None:
             return None
-        key = node.input(0)
+        key, axis = node.input(0), before
     return None
+
+
+def _axis_before(node: Node, axis: int) -> int | None:
+    """Where in its input the node finds what it has at `axis`; None where that is not told."""
+    if node.op != "Transpose":
+        return axis
+    order = node.attribute("perm")
+    return order[axis] if isinstance(order, tuple) and axis < len(order) else None
 
 
 def _convolution_before(context: Context, key: str) -> Node | None:
@@ -88,40 +99,30 @@ def _convolution_before(context: Context, key: str) -> Node | None:
 
 def _upstream(context: Context, key: str) -> Iterator[Node]:
     """The producers one behind the other, along data that nobody else reads."""
-    for _ in range(_LONGEST_WAY):
-        node = context.view.producer(key)
-        if node is None or only_data_reader(context, key) is None:
-            return
+    while (node := context.view.producer(key)) and only_data_reader(context, key):
         yield node
-        key = carrier(context, node) or ""
+        key = carrier(context, node) or ABSENT
 
 
-def _share_out(context: Context, parts: list[_Part]) -> bool:
-    """Whether the parts are distinct and make up all channels of their source."""
-    source = context.view.shape(parts[0].source)
-    sizes = [elements(context, key) for key in {part.key for part in parts}]
-    weights = [_weight_shape(context, part.convolution) for part in parts]
-    groups = [part.convolution.attribute("group", 1) for part in parts]
-    if source is None or None in sizes or None in weights:
-        return False
-    if not all(isinstance(group, int) for group in groups):
-        return False  # broken nodes
-    channels = sum(
-        shape[1] * group
-        for shape, group in zip(weights, groups, strict=True)
-        if shape is not None and len(shape) > 2
+def _is_share(context: Context, part: _Part, count: int) -> bool:
+    """Whether it is one of `count` equal shares of its source's channels, all else being whole."""
+    shape = context.view.shape(part.key)
+    return shape is not None and context.view.shape(part.source) == tuple(
+        size * count if at == part.axis else size for at, size in enumerate(shape)
     )
-    whole = sum(size for size in sizes if size is not None)
-    return whole == prod(source) and channels in source[1:]
+
+
+def _is_alike(context: Context, part: _Part, other: _Part) -> bool:
+    return (part.source, part.axis) == (other.source, other.axis) and _signature(
+        context, part.convolution
+    ) == _signature(context, other.convolution)
 
 
 def _signature(context: Context, convolution: Node) -> tuple[object, ...]:
     """What has to be the same in all groups: the operator, its attributes, its weight's shape."""
-    attributes = tuple(
-        tuple(value) if isinstance(value, list) else value
-        for value in (convolution.attribute(name) for name in _SAME)
-    )
-    return (convolution.domain, convolution.op, attributes, _weight_shape(context, convolution))
+    attributes = [convolution.attribute(name) for name in _SAME]
+    weight = _weight_shape(context, convolution)
+    return (convolution.domain, convolution.op, weight, *attributes)
 
 
 def _weight_shape(context: Context, convolution: Node) -> tuple[int, ...] | None:

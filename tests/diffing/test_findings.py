@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from graphlint.costs.contract import NodeCost
@@ -102,3 +106,39 @@ def test_rules_whose_places_grew() -> None:
     assert worse(report(), report(("G3", 0, None))) == ["G3 findings"]
     assert worse(report(("G3", 1, None)), report(("G3", 0, None))) == []
     assert worse(report(), report(("G4", 0, 500), severity=Severity.INFO)) == []
+
+
+def test_work_grows_with_the_places_that_share_a_node() -> None:
+    """A place takes the next that is free: those taken before it are not looked at again."""
+
+    def work(places: int) -> int:
+        old, new = (
+            _sharing([f"{side}{number}" for number in range(places)]) for side in ("old", "new")
+        )
+        count = 0
+
+        def event(frame: object, kind: str, argument: object) -> Any:
+            nonlocal count
+            count += kind == "line"
+            return event
+
+        before = sys.gettrace()
+        sys.settrace(event)
+        try:
+            changes = finding_changes(old, new, {0: 0}, 0.0)
+        finally:
+            sys.settrace(before)
+        assert changes == ()  # all are the same places, by the node that they share
+        return count
+
+    assert work(400) < 4 * 1.3 * work(100)
+
+
+def _sharing(firsts: list[str]) -> ModelReport:
+    """Findings on two nodes each, of which the second is `n0`, and the first is in no partner."""
+    (node, *_) = report().nodes
+    own = tuple(replace(node, index=1 + i, path=path) for i, path in enumerate(firsts))
+    (found,) = report(("G1", 0, 100)).findings
+    sites = (FoundSite(Location("m.onnx", (path, "n0")), 100) for path in firsts)
+    findings = tuple(replace(found, sites=(site,)) for site in sites)
+    return replace(report(), nodes=(node, *own), findings=findings)

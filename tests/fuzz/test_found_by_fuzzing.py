@@ -13,8 +13,12 @@ from graphlint.report import full
 from graphlint.report.text import Style
 from graphlint.request import Request
 from graphlint.results import ModelReport, Report
+from graphlint.rewriting.numbers import Numbers
+from graphlint_rules.rewrites.shuffles.stages import match as match_shuffles
+from graphlint_rules.rewrites.v2.stages import match as match_units
 from tests.conftest import Save
 from tests.report import found
+from tests.rewrites.subjects import written
 
 
 def report_on(path: Path) -> ModelReport:
@@ -200,3 +204,99 @@ def test_a_body_that_its_operator_has_no_use_for(op: str, save: Save) -> None:
     imports = [helper.make_opsetid("", 17)]
     report = report_on(save(helper.make_model(outer, opset_imports=imports, ir_version=8)))
     assert refused_at(report, "more::more")
+
+
+# Rewrites
+
+
+@pytest.mark.parametrize(
+    ("stored", "bounds"),
+    [
+        ("int64[2] s = {0, 0}, int64[1] e = {2}, int64[1] a = {1}", "s, e, a"),
+        ("int64[1] s = {0}, int64[1] e = {2}, int64[1] a = {7}", "s, e, a"),
+        ("int64[1] s = {0}, int64[1] e = {2}, int64[1] a = {1}, int64[1] t = {0}", "s, e, a, t"),
+        ("float[1] s = {0}, int64[1] e = {2}, int64[1] a = {1}", "s, e, a"),
+        ("int64[1] s = {2}, int64[1] e = {2}, int64[1] a = {1}", "s, e, a"),
+    ],
+)
+def test_a_slice_that_takes_what_is_not_there(stored: str, bounds: str) -> None:
+    """Fewer ends than starts, no such axis, no step, no whole number, and nothing at all."""
+    subject = written(
+        f"""
+        m (float[1,4,3,3] x, float[4,4,1,1] w) => (y) <{stored}> {{
+            c = Conv (x, w)
+            p = Slice (c, {bounds})
+            q = Concat <axis = 1> (p, p, c)
+            y = Conv (q, w)
+        }}
+        """
+    )
+    assert not match_shuffles(subject).matches
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        "Concat <axis: ints = [1]> (c, c)",
+        "Concat <axis = 9> (c, c)",
+        "Gather <axis = 1> (c, far)",
+        "Transpose <perm = [0, 0, 1, 2]> (c)",
+        "Transpose <perm: ints = []> (c)",
+        'Split <axis: string = "1"> (c)',
+    ],
+)
+def test_a_movement_with_odd_settings(move: str) -> None:
+    subject = written(
+        f"""
+        m (float[1,4,3,3] x, float[4,4,1,1] w) => (float[1,4,3,3] y)
+        <float[1,4,3,3] z, int64[1] far = {{8}}> {{
+            c = Conv (x, w)
+            z = {move}
+            y = Conv (z, w)
+        }}
+        """
+    )
+    assert not match_shuffles(subject).matches
+    assert not match_units(subject).matches
+
+
+def test_copies_of_copies_are_not_followed_to_the_end() -> None:
+    """Twice as many channels at every step: 2⁴² in the end."""
+    steps = "".join(f"v{step + 1} = Concat <axis = 1> (v{step}, v{step}) " for step in range(40))
+    subject = written(
+        f"m (float[1,4,3,3] x, float[4,4,1,1] w) => (v40) {{ v0 = Conv (x, w) {steps} }}"
+    )
+    assert not match_shuffles(subject).matches
+    assert not match_units(subject).matches
+
+
+def test_numbers_that_do_not_fill_their_shape_are_none() -> None:
+    """The shuffle's reader failed on the weights around it."""
+    subject = written("m (float[1,4,3,3] x) => (y) { y = Relu (x) }")
+    proto = onnx.ModelProto()
+    for name, kind, size in (("short", 1, 3), ("unheard", 99, 16), ("text", 8, 0), ("good", 1, 16)):
+        tensor = TensorProto(name=name, data_type=kind, dims=[4])
+        if kind == TensorProto.STRING:
+            tensor.string_data.extend([b"1"] * 4)
+        else:
+            tensor.raw_data = bytes(size)
+        proto.graph.initializer.append(tensor)
+    numbers = Numbers(proto, Path("model.onnx"), subject.view)
+    assert [numbers(name) is None for name in ("short", "unheard", "text", "good")] == [
+        *(True, True, True, False)
+    ]
+
+
+def test_a_convolution_whose_weights_are_of_other_channels() -> None:
+    """They were put in the order of channels that they have not."""
+    subject = written(
+        """
+        m (float[1,4,3,3] x, float[4,4,1,1] w, float[4,3,1,1] v) => (float[1,4,3,3] y)
+        <float[1,4,3,3] c, int64[4] order = {2, 0, 3, 1}> {
+            c = Conv (x, w)
+            z = Gather <axis = 1> (c, order)
+            y = Conv (z, v)
+        }
+        """
+    )
+    assert not match_shuffles(subject).matches

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks import fuzz_models, fuzz_reader
+from benchmarks import fuzz_models, fuzz_reader, fuzz_rewrites
 from benchmarks.fuzz_choices import Choices
 from benchmarks.fuzz_operators import operators
 from benchmarks.fuzz_reports import reports
@@ -60,6 +60,21 @@ def test_attribution_loses_nothing() -> None:
     pytest.importorskip("onnxruntime")
     for data in noise(5, 25):
         fuzz_models.attribution(data)
+
+
+def test_disfigured_units_are_refused_or_rewritten() -> None:
+    for data in noise(6, 150):
+        fuzz_rewrites.rewrites(data)
+
+
+def test_every_plan_is_tried_on_units() -> None:
+    """Where nothing disfigures them, some are rewritten by each: the fuzzing sees all of it."""
+    rewrites = fuzz_rewrites.REWRITES
+    left = {(name, plan) for name, rewrite in rewrites.items() for plan in rewrite.plans}
+    for data in noise(7, 60):
+        model = fuzz_rewrites.units(Choices(data))
+        left -= {one for one in left if fuzz_rewrites.rewritten(model, rewrites[one[0]], one[1])}
+    assert not left
 
 
 def test_choices_run_out_quietly() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from hypothesis import given
@@ -17,6 +18,8 @@ from graphlint_rules.rewrites.shufflenet_v1_to_v2 import REWRITE
 from graphlint_rules.rewrites.v2.plans import labels
 from graphlint_rules.rewrites.v2.stages import match, plan
 from graphlint_rules.rewrites.v2.widths import StageWidths, aligned, in_proportion
+from tests.rewrites import v1_forms
+from tests.rewrites.v1_builder import Builder, Form
 
 DEFAULTS = {option.name: option.default for option in REWRITE.options}
 
@@ -204,3 +207,29 @@ def test_proportions_are_the_nearest_of_their_kind(stages: tuple[int, ...]) -> N
     found = in_proportion(stages, _quadratic, target)
     assert all(width % 2 == 0 for width in found.stages)
     assert abs(_quadratic(found) - target) <= 0.6 * target + 64
+
+
+def test_aligned_widths_are_tried_for_eight_stages_at_most(tmp_path: Path) -> None:
+    """All combinations of three widths a stage: each stage more would take three times as long."""
+
+    def of(stages: int) -> Plan | Refusal:
+        subject = subject_of(_stages(stages), tmp_path)
+        options = {**DEFAULTS, "block": 8}
+        return plan(subject, match(subject), "match-aligned", options)
+
+    assert isinstance(of(8), Plan)
+    refused = of(9)
+    assert isinstance(refused, Refusal)
+    assert refused.reason == "it has 9 stages: aligned widths are tried for 8"
+
+
+def _stages(count: int) -> ModelProto:
+    """A classifier whose body are so many units with stride 2, of 16 channels more each."""
+    b = Builder(Form(width=3, size=1))
+    x = b.op("Relu", b.conv("x", 3, 16))
+    widths = range(16, 16 * (count + 1), 16)
+    for width in widths:
+        x = v1_forms.unit(b, x, Form(stride=2, width=width, size=1))
+    weight = b.constant(np.ones((10, widths[-1] + 16), np.float32))
+    pooled = b.op("Flatten", b.op("GlobalAveragePool", x))
+    return v1_forms.model(b, b.op("Gemm", pooled, weight, transB=1))

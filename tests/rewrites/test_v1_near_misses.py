@@ -12,8 +12,11 @@ import pytest
 from onnx import ModelProto, helper
 
 from graphlint.bindings import Bindings
+from graphlint.rewrites import Matches
 from graphlint.rewriting.subject import read
+from graphlint_rules.rewrites.v1.foreign_forms import FUSED, QUANTISED
 from graphlint_rules.rewrites.v1.matcher import match_v1_units
+from tests.rewrites.subjects import made_by, written
 from tests.rewrites.v1_builder import SIZE, Builder, Form
 from tests.rewrites.v1_forms import branch, model, unit, unit_model
 
@@ -39,10 +42,12 @@ def exported(op: str) -> ModelProto:
     return model(b, y, next(node for node in b.nodes if node.op_type == op).output[0])
 
 
-def joined_with(make: Callable[[Builder], str], form: Form, *inputs: Any) -> ModelProto:
-    """A branch joined with something else than its input."""
+def joined_with(
+    make: Callable[[Builder], str], form: Form, *inputs: Any, last: str = ""
+) -> ModelProto:
+    """A branch joined with something else than its input; `last` follows its last convolution."""
     b = Builder(form)
-    y, other = branch(b, "x", form), make(b)
+    y, other = b.act(branch(b, "x", form), last, form.branch), make(b)
     y = b.op("Add", y, other) if form.stride == 1 else b.op("Concat", y, other, axis=1)
     return model(b, b.op("Relu", y), inputs=inputs)
 
@@ -255,6 +260,39 @@ def widened() -> ModelProto:
     return model(b, b.op("Add", b.conv(y, 8, 16, 2), "x"))
 
 
+def made_of_one() -> ModelProto:
+    """A branch that a Sum of one hands on."""
+    b = Builder(Form())
+    return model(b, b.op("Sum", branch(b, "x", b.form)))
+
+
+def unread() -> ModelProto:
+    """A unit beside what leaves the model."""
+    b = Builder(Form())
+    unit(b, "x")
+    return model(b, b.op("Abs", "x"))
+
+
+def in_another_type() -> ModelProto:
+    """A branch that goes on in double precision, to be added to something else."""
+    b = Builder(Form())
+    double = b.op("Cast", branch(b, "x", b.form), to=onnx.TensorProto.DOUBLE)
+    added = b.op("Add", double, b.op("Cast", "x", to=onnx.TensorProto.DOUBLE))
+    return model(b, b.op("Cast", added, to=onnx.TensorProto.FLOAT))
+
+
+def open_pads() -> ModelProto:
+    """A unit of any size whose depthwise convolution pads to that size."""
+
+    def change(b: Builder) -> None:
+        conv = nth(b, "Conv", 1)
+        kept = [each for each in conv.attribute if each.name != "pads"]
+        del conv.attribute[:]
+        conv.attribute.extend([*kept, helper.make_attribute("auto_pad", "SAME_UPPER")])
+
+    return altered(Form(stride=2, shuffle="computed", batch="n", size="s"), change)
+
+
 STRIDE_2 = Form(stride=2)
 NEAR_MISSES: dict[str, tuple[Callable[[], ModelProto], str]] = {
     "Add is read twice": (lambda: extra_reader("Add"), "its Add #7(Add) also feeds Abs"),
@@ -337,6 +375,17 @@ NEAR_MISSES: dict[str, tuple[Callable[[], ModelProto], str]] = {
         ),
         "its pooling has strides (1, 1), not (2, 2)",
     ),
+    "Sum of one": (made_of_one, "its Sum joins 1 tensors, not two"),
+    "nobody reads it": (unread, "nothing reads what it makes"),
+    "another type": (in_another_type, "its numbers are of another type than its input"),
+    "activated twice": (
+        lambda: joined_with(lambda b: b.average("x"), STRIDE_2, last="Relu"),
+        "a Relu follows its last convolution, before Concat",
+    ),
+    "open size with auto_pad in the branch": (
+        open_pads,
+        "the pads of its Conv #21(Conv) depend on a size that the model leaves open",
+    ),
     "open size with auto_pad": (
         lambda: unit_model(Form(stride=2, pool="same", shuffle="computed", batch="n", size="s")),
         "depends on an open size",
@@ -377,9 +426,128 @@ def test_refuses_near_misses(tmp_path: Path, name: str) -> None:
     matches = match_v1_units(read(str(path), Bindings()).subject)
     assert len(matches.refusals) >= 1
     assert reason in matches.refusals[0].reason
-    assert matches.refusals[0].nodes
+    (node,) = matches.refusals[0].nodes
+    assert node.op == LOOK_AT.get(name, node.op)
     assert not matches.matches
+
+
+# The operator to look at, where the reason names none.
+LOOK_AT = {
+    "another tensor": "Add",
+    "broadcasting": "Add",
+    "three addends": "Sum",
+    "Sum of one": "Sum",
+    "no group shuffle": "Gather",
+    "shuffled twice": "Gather",
+    "activation after depthwise": "Relu",
+    "activation before Add": "Relu",
+    "channels last": "Add",
+    "max pooling": "MaxPool",
+    "pooling of something else": "AveragePool",
+    "pooling with another stride": "AveragePool",
+    "nobody reads it": "Add",
+    "another type": "Add",
+    "quantised": "Conv",
+    "8-bit weights": "Conv",
+    "fused": "Conv",
+}
 
 
 def test_near_misses_are_many_and_distinct() -> None:
     assert len(NEAR_MISSES) >= 20
+
+
+# What stands beside a unit
+
+
+def found_in(proto: ModelProto, folder: Path) -> Matches:
+    path = folder / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return match_v1_units(read(str(path), Bindings()).subject)
+
+
+@pytest.mark.parametrize("branch_first", [True, False])
+def test_the_branch_is_the_operand_that_reads_the_other(tmp_path: Path, branch_first: bool) -> None:
+    """Both could be branches: what the unit reads is made by three convolutions too."""
+    b = Builder(Form())
+    x = branch(b, "x", Form(place="none"))
+    parts = [branch(b, x, b.form), x]
+    y = b.op("Add", *(parts if branch_first else parts[::-1]))
+    matches = found_in(model(b, y), tmp_path)
+    assert [match.found.input for match in matches.matches] == [x]
+    assert matches.refusals == ()
+
+
+def test_of_two_branches_the_shuffled_one_is_the_unit_s(tmp_path: Path) -> None:
+    b = Builder(Form())
+    plain = branch(b, "x", Form(place="none"))
+    (refusal,) = found_in(model(b, b.op("Add", plain, branch(b, "x", b.form))), tmp_path).refusals
+    assert f"adds {plain}, which is not the unit's input x" in refusal.reason
+
+
+@pytest.mark.parametrize(("number", "refused"), [(2, True), (3, False)])
+def test_a_sum_of_many_is_no_near_miss(tmp_path: Path, number: int, refused: bool) -> None:
+    """Of its first three addends one has to be a branch."""
+    b = Builder(Form())
+    addends = ["z"] * number
+    y = b.op("Sum", *addends, branch(b, "x", b.form))
+    matches = found_in(model(b, y, inputs=[other_input(b.form)]), tmp_path)
+    assert bool(matches.refusals) is refused
+    assert not matches.matches
+
+
+def test_units_without_shuffles_count_with_stride_2_only(tmp_path: Path) -> None:
+    """Behind shuffled ones, and before."""
+    b = Builder(Form())
+    plain = Form(place="none")
+    y = unit(b, unit(b, unit(b, "x", plain)), Form(place="none", stride=2))
+    matches = found_in(model(b, y), tmp_path)
+    assert [match.found.stride for match in matches.matches] == [1, 2]
+    assert matches.refusals == ()
+
+
+def test_quantised_is_said_once(tmp_path: Path) -> None:
+    b = Builder(Form())
+    y = unit(b, unit(b, "x"))
+    scale = b.initializer(np.float32(0.1))
+    for number in (0, 3):
+        conv = nth(b, "Conv", number)
+        shape = (8, 8, 1, 1)
+        stored = b.initializer(np.ones(shape, np.int8))
+        b.nodes.insert(0, helper.make_node("DequantizeLinear", [stored, scale], [f"f{number}"]))
+        conv.input[1] = f"f{number}"
+    matches = found_in(model(b, y), tmp_path)
+    assert [refusal.reason for refusal in matches.refusals] == [QUANTISED]
+    assert not matches.matches
+
+
+@pytest.mark.parametrize("make", [quantised, fused])
+def test_without_a_shuffle_nothing_is_said(make: Callable[[], ModelProto], tmp_path: Path) -> None:
+    """Of a quantised or fused network that is another."""
+    proto = make()
+    turned = [node for node in proto.graph.node if node.op_type == "Transpose"]
+    assert len(turned) == 1
+    for node in turned:
+        node.op_type = "Relu"
+        del node.attribute[:]
+    assert found_in(proto, tmp_path) == Matches(())
+
+
+@pytest.mark.parametrize(("activations", "is_told"), [(0, True), (7, True), (8, False)])
+def test_a_shuffle_is_looked_for_a_few_nodes_back(activations: int, is_told: bool) -> None:
+    """In a model that a runtime has fused."""
+    steps = [f"v{number + 1} = PRelu (v{number}, a)" for number in range(activations)]
+    subject = written(
+        f"""
+        m (float[1,8,3,3] x, float[8,8,1,1] w) => (y)
+        <float[1,8,3,3] c, float[1] a = {{0.1}}, int64[8] shuffle = {{0, 4, 1, 5, 2, 6, 3, 7}}> {{
+            c = com.microsoft.FusedConv (x, w)
+            v0 = Gather <axis = 1> (c, shuffle)
+            {" ".join(steps)}
+            y = Conv (v{activations}, w)
+        }}
+        """
+    )
+    refusals = match_v1_units(subject).refusals
+    assert [refusal.reason for refusal in refusals] == ([FUSED] if is_told else [])
+    assert [refusal.nodes for refusal in refusals] == ([(made_by(subject),)] if is_told else [])

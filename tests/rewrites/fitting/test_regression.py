@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graphlint.rewrites import CannotFit
 from graphlint_rules.rewrites.v1.units import Activation
 from graphlint_rules.rewrites.v2.fitting.nonlinear import nonlinear
 from graphlint_rules.rewrites.v2.fitting.regression import (
@@ -26,6 +27,14 @@ def test_ridge_finds_a_linear_map(random: np.random.Generator) -> None:
     found = solver(features, ridge=1e-8)(weight @ features + bias[:, None])
     np.testing.assert_allclose(found.weight, weight, atol=1e-3)
     np.testing.assert_allclose(found.bias, bias, atol=1e-2)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e30])
+def test_features_that_overflow_are_refused(random: np.random.Generator, value: float) -> None:
+    features = random.standard_normal((4, 50)).astype(np.float32)
+    features[1, 7] = value
+    with pytest.raises(CannotFit, match="overflow"):
+        solver(features)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from math import prod
 from graphlint.graph import ABSENT, Node
 from graphlint.rewrites import Subject
 from graphlint.rewriting.scratch import is_editable
+from graphlint_rules.rewrites.definitions import axes_of, is_standard
 from graphlint_rules.rewrites.shuffles.routing import CHANNEL_AXIS, VIEWS, channel_count
 
 GROUPED = "a grouped convolution fixes the order of its channels"
@@ -52,13 +53,25 @@ def part(subject: Subject, node: Node) -> Part:
     """What the node does with the order of channels; one that is not known needs its own."""
     if not stands_in_main_graph(subject, node) or subject.view.bodies(node):
         return _fixed(subject, node, "it stands in a subgraph or a function", editable=False)
-    known = _PARTS.get(node.op) if node.domain == "" else None
+    known = _PARTS.get(node.op) if is_standard(node) else None
     made = known(subject, node) if known is not None else None
     if made is None:
         return _fixed(subject, node, MIXES)
     if isinstance(made, str):
         return _fixed(subject, node, made)
+    if not all(_has_its_channels(subject, node, parameter) for parameter in made.parameters):
+        return _fixed(subject, node, "its parameters are not as many as its channels")
     return made
+
+
+def _has_its_channels(subject: Subject, node: Node, parameter: Parameter) -> bool:
+    """Whether the parameter is as long as there are channels, on the axis that goes with them."""
+    shape = subject.view.shape(node.inputs[parameter.position])
+    return (
+        shape is not None
+        and parameter.axis < len(shape)
+        and shape[parameter.axis] == channel_count(subject, parameter.key)
+    )
 
 
 def stands_in_main_graph(subject: Subject, node: Node) -> bool:
@@ -188,15 +201,8 @@ def _behind_channels(subject: Subject, node: Node) -> Part | str | None:
     if node.op in VIEWS or node.op in ("Resize", "Upsample"):
         cropped = node.attribute("coordinate_transformation_mode", "") == "tf_crop_and_resize"
         return None if cropped else _tied(subject, node)
-    axes = _axes(subject, node, len(before))
+    axes = axes_of(subject, node, len(before))
     return _tied(subject, node) if axes and not {0, CHANNEL_AXIS} & axes else None
-
-
-def _axes(subject: Subject, node: Node, rank: int) -> set[int]:
-    given = node.attribute("axes")
-    if given is None and node.input(1):
-        given = subject.numbers(node.input(1))
-    return {int(axis) % rank for axis in given} if given is not None else set()
 
 
 def _size(subject: Subject, node: Node) -> Part | str | None:

@@ -6,7 +6,7 @@ Split, Concat and their like. How a shuffle is spelt with them does not matter h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from graphlint.graph import ABSENT, GraphView, Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import axis_of, integers, is_standard, slices
 
 CUSTOM_SHUFFLES = frozenset({"ChannelShuffle", "ShuffleChannel", "channel_shuffle"})
 """Operators of other domains that shuffle axis 1; their attribute `group` says with how many."""
@@ -25,9 +26,10 @@ QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 _MOVEMENTS = _RESHAPES | {"Concat", "Gather", "Identity", "Slice", "Split", "Transpose"}
 _MOST_NODES = 64  # a shuffle of 16 groups by Split, Unsqueeze and Concat has 19
-_MOST_ELEMENTS = 1 << 24
 
-Numbers = Callable[[str], "np.ndarray[Any, Any] | None"]
+MAX_ELEMENTS = 1 << 25
+"""The largest tensor whose elements are followed one by one."""
+
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 Order = tuple[int, ...]
 
@@ -66,7 +68,9 @@ def movement_before(view: GraphView, key: str, through: frozenset[str] = frozens
 
 def is_movement(node: Node) -> bool:
     """Whether the node only moves numbers."""
-    return node.op in (_MOVEMENTS if node.domain == "" else CUSTOM_SHUFFLES)
+    if node.domain != "":
+        return node.op in CUSTOM_SHUFFLES
+    return node.op in _MOVEMENTS and is_standard(node)
 
 
 def moved(view: GraphView, node: Node) -> tuple[str, ...]:
@@ -110,7 +114,7 @@ def channel_selection(
         return tuple(range(shape[axes[0]])) if same else None
     batch = shape[0] if _keeps_batches_apart(subject, movement, shape[0]) else 1
     elements = prod(shape) // batch
-    if elements > _MOST_ELEMENTS:
+    if elements > MAX_ELEMENTS:
         return None
     start = np.arange(elements).reshape(shape[0] // batch, *shape[1:])
     result = _carried_out(subject, movement, start, batch)
@@ -133,14 +137,13 @@ def _keeps_batches_apart(subject: Subject, movement: Movement, batch: int) -> bo
     """Whether each image is moved by itself and in the same way: then one stands for all."""
     for node in movement.nodes:
         shape = subject.view.shape(node.outputs[0])
-        axis = int(node.attribute("axis", 1 if node.op == "Flatten" else 0))
         if shape is None or not shape or shape[0] % batch:
             return False
-        if node.op in ("Concat", "Gather", "Split") and axis in (0, -len(shape)):
+        if node.op in ("Concat", "Gather", "Split") and axis_of(node, len(shape)) == 0:
             return False
-        if node.op == "Slice" and 0 in _slice_axes(subject.numbers, node, len(shape)):
+        if node.op == "Slice" and 0 in (slices(subject, node, len(shape)) or ()):
             return False
-        if node.op == "Transpose" and next(iter(node.attribute("perm", (1,)))) != 0:
+        if node.op == "Transpose" and node.attribute("perm", ())[:1] != (0,):
             return False
     return True
 
@@ -173,18 +176,32 @@ def _carried_out(
     values = {movement.source: start}
     for node in movement.nodes:
         read = [values[key] for key in moved(subject.view, node)]
-        try:
-            results = _moved(subject, node, read, batch)
-        except (IndexError, ValueError):  # its settings don't fit its input: the model is broken
-            return None
-        if results is None:
-            return None
-        values.update(zip(node.outputs, results, strict=False))
+        results = moved_elements(subject, node, read, batch)
+        if results is None or sum(result.size for result in results) > start.size:
+            return None  # where elements are copied, nothing is permuted
+        values.update(zip(node.outputs, results, strict=True))
     return values[movement.result]
 
 
-def _moved(subject: Subject, node: Node, read: list[Indices], batch: int) -> list[Indices] | None:
-    """What a movement makes of indices, for one image of `batch`; None where that can't be said."""
+def moved_elements(
+    subject: Subject, node: Node, read: Sequence[Indices], batch: int = 1
+) -> list[Indices] | None:
+    """What a movement makes of the elements `read`, for one image of `batch`.
+
+    None where that can't be said, or is more than `MAX_ELEMENTS`.
+    """
+    try:
+        results = _moved(subject, node, read, batch)
+    except (IndexError, ValueError):  # its settings don't fit its input: the model is broken
+        return None
+    if results is None or len(results) != len(node.outputs):
+        return None
+    return results if sum(result.size for result in results) <= MAX_ELEMENTS else None
+
+
+def _moved(
+    subject: Subject, node: Node, read: Sequence[Indices], batch: int
+) -> list[Indices] | None:
     x = read[0]
     if node.op == "Identity" or node.op in QUANTISERS:
         return [x]
@@ -194,23 +211,23 @@ def _moved(subject: Subject, node: Node, read: list[Indices], batch: int) -> lis
             return None
         return [x.reshape((shape[0] // batch, *shape[1:]) if shape else ())]
     if node.op == "Transpose":
-        perm = tuple(node.attribute("perm", range(x.ndim)[::-1]))
-        return [x.transpose(perm)] if len(perm) == x.ndim else None
-    if node.op == "Concat":
-        axis = int(node.attribute("axis", 1))
-        alike = len({part.ndim for part in read}) == 1 and -x.ndim <= axis < x.ndim
-        return [np.concatenate(read, axis)] if alike else None
-    if node.op == "Split":
-        return _split(subject, node, x)
-    if node.op == "Gather":
-        return _gathered(subject.numbers(node.input(1)), int(node.attribute("axis", 0)), x)
+        return [x.transpose(node.attribute("perm"))]
     if node.op == "Slice":
-        return _sliced(subject.numbers, node, x)
-    return _shuffled(x, int(node.attribute("group", node.attribute("groups", 0))))
+        parts = slices(subject, node, x.ndim)
+        return [x[tuple(parts.get(axis, slice(None)) for axis in range(x.ndim))]] if parts else None
+    if node.domain != "":
+        return _shuffled(x, node.attribute("group", node.attribute("groups")))
+    axis = axis_of(node, x.ndim)
+    if axis is None:
+        return None
+    if node.op == "Concat":
+        return [np.concatenate(read, axis)]
+    if node.op == "Split":
+        return _split(subject, node, x, axis)
+    return _gathered(subject, node, x, axis)
 
 
-def _split(subject: Subject, node: Node, x: Indices) -> list[Indices] | None:
-    axis = int(node.attribute("axis", 0))
+def _split(subject: Subject, node: Node, x: Indices, axis: int) -> list[Indices] | None:
     shapes = [subject.view.shape(key) for key in node.outputs]
     sizes = [shape[axis] for shape in shapes if shape is not None and len(shape) == x.ndim]
     if len(sizes) < len(shapes) or sum(sizes) != x.shape[axis]:
@@ -218,51 +235,16 @@ def _split(subject: Subject, node: Node, x: Indices) -> list[Indices] | None:
     return list(np.split(x, np.cumsum(sizes)[:-1], axis))
 
 
-def _gathered(indices: np.ndarray[Any, Any] | None, axis: int, x: Indices) -> list[Indices] | None:
-    if indices is None or not -x.ndim <= axis < x.ndim:
+def _gathered(subject: Subject, node: Node, x: Indices, axis: int) -> list[Indices] | None:
+    indices = integers(subject, node.input(1))
+    shape = subject.view.shape(node.input(1))
+    if indices is None or shape is None or len(indices) * x.size > MAX_ELEMENTS * x.shape[axis]:
         return None
-    if indices.size and not -x.shape[axis] <= indices.min() <= indices.max() < x.shape[axis]:
-        return None
-    return [np.take(x, indices.astype(np.int64), axis)]
+    return [np.take(x, np.reshape(indices, shape).astype(np.int64), axis)]
 
 
-def _sliced(numbers: Numbers, node: Node, x: Indices) -> list[Indices] | None:
-    parts = dict(_slices(numbers, node, x.ndim))
-    if not parts or not all(0 <= axis < x.ndim for axis in parts):
-        return None
-    return [x[tuple(parts.get(axis, slice(None)) for axis in range(x.ndim))]]
-
-
-def _slices(numbers: Numbers, node: Node, rank: int) -> Iterator[tuple[int, slice]]:
-    """Slice's axes with the part of each; nothing where they are not known."""
-    given: Mapping[str, list[int] | None] = {
-        name: _setting(numbers, node, name, position)
-        for position, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
-    }
-    starts, ends = given["starts"], given["ends"]
-    if starts is None or ends is None:
-        return
-    axes = given["axes"] or list(range(len(starts)))
-    steps = given["steps"] or [1] * len(starts)
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=False):
-        last = None if step < 0 and end < -(1 << 31) else end
-        yield axis % rank, slice(start, last, step)
-
-
-def _slice_axes(numbers: Numbers, node: Node, rank: int) -> list[int]:
-    return [axis for axis, _ in _slices(numbers, node, rank)]
-
-
-def _setting(numbers: Numbers, node: Node, name: str, position: int) -> list[int] | None:
-    """An attribute, which later became an input."""
-    if name in node.attributes:
-        return [int(number) for number in node.attribute(name)]
-    array = numbers(node.input(position))
-    return None if array is None else [int(number) for number in array.ravel()]
-
-
-def _shuffled(x: Indices, groups: int) -> list[Indices] | None:
-    if x.ndim < 2 or groups < 1 or x.shape[1] % groups:
+def _shuffled(x: Indices, groups: object) -> list[Indices] | None:
+    if not isinstance(groups, int) or x.ndim < 2 or groups < 1 or x.shape[1] % groups:
         return None
     apart = x.reshape(x.shape[0], groups, x.shape[1] // groups, -1)
     return [apart.swapaxes(1, 2).reshape(x.shape)]

@@ -7,8 +7,8 @@ its order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
@@ -40,14 +40,14 @@ class Region:
     """Moved channels without their moves.
 
     `shuffles` and all other `moves` go; `parts` are the nodes around them, of which some change.
-    `beyond` are those that have to do with what else the parts read and write.
+    `classes` have all that the parts read and write.
     """
 
     requests: Requests
     shuffles: tuple[Node, ...]
     moves: tuple[Node, ...]
     parts: tuple[Part, ...]
-    beyond: tuple[Part, ...]
+    classes: tuple[str, ...]
     orders: Orders
     assemblies: tuple[Assembly, ...]
 
@@ -56,7 +56,8 @@ class Region:
 class Regions:
     """The regions that can be rewritten, and why others can't.
 
-    `dead` nodes compute only for moves; `named` are the values that keep their names.
+    `dead` nodes compute only for moves; `named` are the values that keep their names. `parts_of`
+    has the nodes that read or write values of each class.
     """
 
     view: GraphView
@@ -64,6 +65,12 @@ class Regions:
     refusals: tuple[Refusal, ...]
     dead: tuple[Node, ...] = ()
     named: frozenset[str] = frozenset()
+    parts_of: Mapping[str, Sequence[Part]] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of all regions, each once."""
+        return tuple(dict.fromkeys(root for region in self.regions for root in region.classes))
 
     def readers(self, node: Node) -> tuple[Node, ...]:
         """The nodes that read what a node writes."""
@@ -87,7 +94,9 @@ def find_regions(subject: Subject) -> Regions:
         regions, left = found.judge()
         if not left:
             dead = tuple(found.dead.values())
-            return Regions(subject.view, tuple(regions), tuple(refusals), dead, found.named)
+            return Regions(
+                subject.view, tuple(regions), tuple(refusals), dead, found.named, found.parts_of
+            )
         for nodes, refused in left:
             kept.update(node.index for node in nodes)
             refusals += refused
@@ -125,7 +134,8 @@ class _Survey:
             if node.index not in routing.nodes and node.index not in self.dead
         ]
         self._parts = [part(subject, node) for node in outside]
-        self._requested = [key for key in routing.channels if self._is_requested(key)]
+        inside = routing.nodes.keys() | self.dead.keys()
+        self._requested = [key for key in routing.channels if self._is_requested(key, inside)]
         self.named = self._tie()
         self._area_of = dict(self._join())
 
@@ -138,6 +148,7 @@ class _Survey:
         for node in self._routing.shuffles:
             shuffles.setdefault(self._area(node), []).append(node)
         requested, parts, widths = self._by_area()
+        pinned = frozenset(self._pins)
         regions: list[Region] = []
         left: list[tuple[list[Node], list[Refusal]]] = []
         for area, nodes in moves.items():
@@ -148,7 +159,7 @@ class _Survey:
                 self._classes,
                 {key: self._routing.channels[key] for key in requested.get(area, ())},
                 widths.get(area, {}),
-                frozenset(self._pins),
+                pinned,
             )
             orders = choose(requests)
             region = Region(
@@ -156,7 +167,7 @@ class _Survey:
                 tuple(shuffles[area]),
                 tuple(nodes),
                 tuple(parts.get(area, ())),
-                self._beyond(parts.get(area, ())),
+                self._classes_of(parts.get(area, ())),
                 orders,
                 assemblies(requests, orders),
             )
@@ -167,8 +178,7 @@ class _Survey:
                 regions.append(region)
         return regions, left
 
-    def _is_requested(self, key: str) -> bool:
-        inside = self._routing.nodes.keys() | self.dead.keys()
+    def _is_requested(self, key: str, inside: Container[int]) -> bool:
         readers = self._view.readers(key)
         return self._view.is_output(key) or any(node.index not in inside for node in readers)
 
@@ -234,7 +244,7 @@ class _Survey:
         return {self._classes.find(key) for key in (*each.tied, *each.free, *each.fixed)}
 
     @cached_property
-    def _parts_of(self) -> dict[str, list[Part]]:
+    def parts_of(self) -> dict[str, list[Part]]:
         """The nodes that read or write values of each class."""
         found: dict[str, list[Part]] = {}
         for each in self._parts:
@@ -242,10 +252,8 @@ class _Survey:
                 found.setdefault(root, []).append(each)
         return found
 
-    def _beyond(self, parts: Iterable[Part]) -> tuple[Part, ...]:
-        roots = dict.fromkeys(root for each in parts for root in self._roots(each))
-        found = {part.node.index: part for root in roots for part in self._parts_of[root]}
-        return tuple(found.values())
+    def _classes_of(self, parts: Iterable[Part]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(root for each in parts for root in self._roots(each)))
 
     def _objection(self, region: Region) -> str:
         """Why the region stays as it is."""

@@ -13,18 +13,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from graphlint.graph import ABSENT, Node
 from graphlint.rewrites import Subject
-
-Indices = np.ndarray[Any, np.dtype[np.int64]]
+from graphlint_rules.rewrites.definitions import axis_of, is_standard, slices
+from graphlint_rules.rewrites.shuffles.permutation import MAX_ELEMENTS, Indices, moved_elements
 
 CHANNEL_AXIS = 1
-MAX_ELEMENTS = 1 << 25
-"""The largest tensor whose elements are followed one by one."""
+MAX_CHANNELS = 1 << 16
+"""The most channels of a tensor that are followed one by one."""
 
 # They only say otherwise how the same elements are to be read.
 VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
@@ -63,11 +62,14 @@ def route(subject: Subject, nodes: Iterable[Node]) -> Routing:
 
 
 def channel_count(subject: Subject, key: str) -> int | None:
-    """How many channels a tensor has; None for constants and what has no known channel axis."""
+    """How many channels a tensor has; None for constants and what has no known channel axis.
+
+    None too where there is no channel, or more than `MAX_CHANNELS`.
+    """
     shape = subject.view.shape(key)
     if key == ABSENT or shape is None or len(shape) < 2 or key in subject.view.static_values:
         return None
-    return shape[CHANNEL_AXIS]
+    return shape[CHANNEL_AXIS] if 0 < shape[CHANNEL_AXIS] <= MAX_CHANNELS else None
 
 
 def runs(numbers: Sequence[int]) -> int:
@@ -108,15 +110,13 @@ class _Follower:
 
     def visit(self, node: Node) -> None:
         """Take a node in, if it moves elements in a way that can be followed."""
-        if node.op not in ROUTING or node.domain != "":
+        if node.op not in ROUTING or not is_standard(node):
             return
         data = data_inputs(node)
         if any(channel_count(self._subject, key) is None for key in data if key not in self._loose):
             return
         if self._moves_channels(node) and not any(key in self._loose for key in data):
-            moved = self._moved([self._tokens(key) for key in data], node, axis=0)
-            if moved is not None:
-                self._take(node, data, moved)
+            self._follow_channels(node, data)
         else:
             self._follow_elements(node, data)
 
@@ -126,13 +126,14 @@ class _Follower:
         if node.op not in _MOVES or node.op == "Transpose":
             return False
         if node.op == "Slice":
-            bounds = slice_bounds(self._subject, node)
-            return bounds is not None and set(bounds) == {CHANNEL_AXIS}
-        indices = self._subject.numbers(node.input(1)) if node.op == "Gather" else None
-        if node.op == "Gather" and (indices is None or indices.ndim != 1):
+            cuts = slices(self._subject, node, self._rank(node.input(0)))
+            return cuts is not None and set(cuts) == {CHANNEL_AXIS}
+        if node.op == "Gather" and self._rank(node.input(1)) != 1:
             return False
-        shape = self._subject.view.shape(node.input(0))
-        return shape is not None and _axis(node, len(shape)) == CHANNEL_AXIS
+        return axis_of(node, self._rank(node.input(0))) == CHANNEL_AXIS
+
+    def _rank(self, key: str) -> int:
+        return len(self._subject.view.shape(key) or ())
 
     def _tokens(self, key: str) -> Indices:
         """Numbers for the channels of a tensor, its own and consecutive."""
@@ -153,8 +154,11 @@ class _Follower:
         root, number = self._roots[position], token - self._starts[position]
         return self.channels[root][number] if root in self.channels else Channel(root, number)
 
-    def _take(self, node: Node, data: Sequence[str], outputs: Sequence[Indices]) -> None:
-        """The outputs are laid out by channels: these."""
+    def _take(self, node: Node, outputs: Sequence[Indices]) -> None:
+        """The outputs are laid out by channels: these, if they are as many as they should be."""
+        widths = [channel_count(self._subject, key) for key in node.outputs]
+        if widths != [len(tokens) for tokens in outputs]:
+            return
         for key, tokens in zip(node.outputs, outputs, strict=True):
             if key != ABSENT:
                 self.channels[key] = tuple(self._channel(int(token)) for token in tokens)
@@ -163,12 +167,20 @@ class _Follower:
         if any(runs(tokens.tolist()) > 2 * roots for tokens in outputs):
             self.shuffles.append(node)
 
+    def _follow_channels(self, node: Node, data: Sequence[str]) -> None:
+        """Follow whole channels: one element stands for each."""
+        rank = self._rank(data[0])
+        read = [self._tokens(key).reshape(1, -1, *[1] * (rank - 2)) for key in data]
+        moved = moved_elements(self._subject, node, read)
+        if moved is not None:
+            self._take(node, [tokens.ravel() for tokens in moved])
+
     def _follow_elements(self, node: Node, data: Sequence[str]) -> None:
         inputs = [self._elements(key) for key in data]
         known = [loose for loose in inputs if loose is not None]
         if len(known) != len(inputs) or len({(x.batch, x.places) for x in known}) != 1:
             return
-        moved = self._moved([loose.codes for loose in known], node, axis=None)
+        moved = moved_elements(self._subject, node, [loose.codes for loose in known])
         if moved is None:
             return
         first = known[0]
@@ -176,7 +188,7 @@ class _Follower:
         collapsed = [_collapsed(loose) for loose in outputs]
         tokens = [found for found in collapsed if found is not None]
         if len(tokens) == len(outputs):
-            self._take(node, data, tokens)
+            self._take(node, tokens)
             return
         self.nodes[node.index] = node
         self._loose.update(
@@ -190,57 +202,17 @@ class _Follower:
         assert shape is not None
         batch, places = shape[0], shape[2:]
         size = batch * prod(places)
-        if len(shape) < 3 or prod(shape) > MAX_ELEMENTS or not size:
+        if len(shape) < 3 or not 0 < prod(shape) <= MAX_ELEMENTS:
             return None
         tokens = self._tokens(key)
         place = np.arange(size, dtype=np.int64).reshape(batch, 1, -1)
         return _Loose((tokens[:, None] * size + place).reshape(shape), batch, places)
 
-    def _moved(
-        self, inputs: Sequence[Indices], node: Node, axis: int | None
-    ) -> list[Indices] | None:
-        """The node's outputs for such inputs; `axis` is given where they have only that axis.
-
-        None where what the node does can't be told.
-        """
-        view = self._subject.view
-        first = inputs[0]
-        where = axis if axis is not None else _axis(node, first.ndim)
-        match node.op:
-            case "Identity":
-                return [first]
-            case "Concat":
-                return [np.concatenate(inputs, where)]
-            case "Split":
-                shapes = [view.shape(key) for key in node.outputs]
-                sizes = [shape[_axis(node, len(shape))] for shape in shapes if shape is not None]
-                if len(sizes) != len(shapes) or sum(sizes) != first.shape[where]:
-                    return None
-                return list(np.split(first, np.cumsum(sizes)[:-1], where))
-            case "Gather":
-                indices = self._subject.numbers(node.input(1))
-                return None if indices is None else [np.take(first, indices, where)]
-            case "Slice":
-                bounds = slice_bounds(self._subject, node)
-                if bounds is None:
-                    return None
-                cut = [slice(None)] * first.ndim
-                for at, bound in bounds.items():
-                    cut[0 if axis is not None else at] = bound
-                return [first[tuple(cut)]]
-            case "Transpose":
-                return [np.transpose(first, node.attribute("perm"))]
-            case _:
-                shape = view.shape(node.outputs[0])
-                if shape is None or prod(shape) != first.size:
-                    return None
-                return [first.reshape(shape)]
-
 
 def _collapsed(loose: _Loose) -> Indices | None:
     """The numbers of the channels, where the elements are laid out by whole channels again."""
     shape = loose.codes.shape
-    if len(shape) < 3 or shape[0] != loose.batch or shape[2:] != loose.places:
+    if len(shape) < 3 or shape[0] != loose.batch or shape[2:] != loose.places or not shape[1]:
         return None
     rows = loose.codes.reshape(shape[0], shape[1], -1)
     tokens: Indices = rows[0, :, 0] // loose.stride
@@ -251,38 +223,3 @@ def _collapsed(loose: _Loose) -> Indices | None:
 def data_inputs(node: Node) -> tuple[str, ...]:
     """The inputs whose elements are moved, without indices and sizes."""
     return node.inputs if node.op == "Concat" else node.inputs[:1]
-
-
-def _axis(node: Node, rank: int) -> int:
-    axis: int = node.attribute("axis", CHANNEL_AXIS if node.op == "Concat" else 0)
-    return axis + rank if axis < 0 else axis
-
-
-def slice_bounds(subject: Subject, node: Node) -> dict[int, slice] | None:
-    """What a Slice takes of each axis that it names; None where that depends on what is fed."""
-    shape = subject.view.shape(node.input(0))
-    if shape is None:
-        return None
-    if node.version < 10:
-        starts, ends = node.attribute("starts", ()), node.attribute("ends", ())
-        axes, steps = node.attribute("axes"), None
-    else:
-        given = [subject.numbers(node.input(at)) if node.input(at) else None for at in range(1, 5)]
-        if any(node.input(at) and given[at - 1] is None for at in range(1, 5)):
-            return None
-        starts, ends, axes, steps = given
-    bounds = {}
-    for position, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        axis = int(axes[position]) if axes is not None else position
-        axis += len(shape) if axis < 0 else 0
-        step = int(steps[position]) if steps is not None else 1
-        bounds[axis] = _slice(int(start), int(end), step, shape[axis])
-    return bounds
-
-
-def _slice(start: int, end: int, step: int, size: int) -> slice:
-    """As Python has it: a negative end below the first element is no end at all."""
-    if step < 0:
-        stop = end + size if end < 0 else end
-        return slice(start, stop if stop >= 0 else None, step)
-    return slice(start, end, step)

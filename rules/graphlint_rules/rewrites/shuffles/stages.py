@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from graphlint.graph import Node
 from graphlint.rewrites import Edit, Match, Matches, Place, Plan, Refusal, Stages, Subject
@@ -72,8 +73,10 @@ def _groups(found: Regions) -> list[Regions]:
     """The regions, those together that nodes link."""
     together = Union()
     for number, region in enumerate(found.regions):
-        linked = (*region.moves, *(part.node for part in (*region.parts, *region.beyond)))
-        together.merge([f"region {number}", *map(_label, linked)])
+        classes = (f"class {root}" for root in region.classes)
+        together.merge([f"region {number}", *classes, *map(_label, region.moves)])
+    for root in found.classes:
+        together.merge([f"class {root}", *(_label(part.node) for part in found.parts_of[root])])
     for node in found.dead:
         together.merge(map(_label, (node, *found.readers(node))))
     regions: dict[str, list[Region]] = {}
@@ -83,7 +86,7 @@ def _groups(found: Regions) -> list[Regions]:
     for node in found.dead:
         dead.setdefault(together.find(_label(node)), []).append(node)
     return [
-        Regions(found.view, tuple(own), (), tuple(dead.get(root, ())), found.named)
+        replace(found, regions=tuple(own), refusals=(), dead=tuple(dead.get(root, ())))
         for root, own in regions.items()
     ]
 
@@ -96,7 +99,7 @@ def _layout(subject: Subject, group: Regions, multiple: int) -> Layout:
     """New orders for the regions of a group, with widths that are such multiples where possible."""
     requests = _together(group)
     parts = {part.node.index: part for region in group.regions for part in region.parts}
-    beyond = {part.node.index: part for region in group.regions for part in region.beyond}
+    beyond = {part.node.index: part for root in group.classes for part in group.parts_of[root]}
     wide = requests
     if multiple > 1:
         wide = widened(subject, requests, [*parts.values()], [*beyond.values()], multiple)

@@ -11,6 +11,7 @@ import numpy as np
 from graphlint.graph import ABSENT, GraphView, Node
 from graphlint.rewrites import Subject
 from graphlint_rules.operators import ACTIVATIONS, POINTWISE
+from graphlint_rules.rewrites.definitions import is_standard, standard_at
 from graphlint_rules.rewrites.v1.units import Activation, Array
 
 # Their attributes, with what the operator's definition says where they are left out.
@@ -39,7 +40,7 @@ class Activating:
 
 def activating(view: GraphView, node: Node) -> Activating | None:
     """The activation that ends in `node`: a function of each number by itself."""
-    if node.domain != "":
+    if not is_standard(node):
         return None
     if node.op in ACTIVATIONS:
         return Activating((node,), node.input(0))
@@ -51,7 +52,7 @@ def _gate(view: GraphView, last: Node) -> Activating | None:
     for x, gate in ((last.input(0), last.input(1)), (last.input(1), last.input(0))):
         nodes, key = [last], gate
         while key != x and len(nodes) <= _LONGEST_GATE:
-            node = view.producer(key)
+            node = standard_at(view, key)
             if node is None or node.op not in POINTWISE:
                 break
             nodes.append(node)
@@ -75,7 +76,7 @@ def read_activation(subject: Subject, found: Activating, axis: int) -> Activatio
         return _clip(subject, node)
     if node.op == "PRelu":
         slope = subject.numbers(node.input(1))
-        vector = None if slope is None else per_channel(subject, slope, node.outputs[0], axis)
+        vector = None if slope is None else per_channel(subject, slope, found.source, axis)
         return None if vector is None else Activation("PRelu", slope=vector)
     return None
 
@@ -86,7 +87,7 @@ def _hard_swish(subject: Subject, found: Activating) -> Activation | None:
     like = (gate.op, gate.attribute("beta", 0.5)) == ("HardSigmoid", 0.5)
     sixth = abs(gate.attribute("alpha", 0.2) - 1 / 6) < 1e-6
     known = len(found.nodes) == 2 and last.op == "Mul" and like and sixth
-    named = subject.view.opsets.get("", 0) >= _HARD_SWISH_SINCE
+    named = last.version >= _HARD_SWISH_SINCE
     return Activation("HardSwish") if known and named else None
 
 

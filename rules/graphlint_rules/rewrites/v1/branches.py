@@ -8,6 +8,7 @@ import numpy as np
 
 from graphlint.graph import Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import is_standard
 from graphlint_rules.rewrites.shuffles.permutation import (
     Order,
     channel_permutation,
@@ -17,6 +18,7 @@ from graphlint_rules.rewrites.shuffles.permutation import (
 )
 from graphlint_rules.rewrites.v1.activations import Activating, activating, read_activation
 from graphlint_rules.rewrites.v1.conv_layers import Convolution, Scaling, convolution_at, scaling_at
+from graphlint_rules.rewrites.v1.images import image_size
 from graphlint_rules.rewrites.v1.units import NONE, Activation
 
 _LONGEST = 8  # steps between a convolution and the next
@@ -77,7 +79,7 @@ class _Reader:
         return None
 
     def _steps_over(self, node: Node) -> bool:
-        if node.domain == "" and _hands_on(node):
+        if _hands_on(node):
             return self._step(node, node.input(0))
         if is_movement(node):
             return self._move()
@@ -91,18 +93,17 @@ class _Reader:
 
     def _scale(self) -> bool:
         scaling = scaling_at(self.subject, self.key, self.axis)
-        if scaling is None:
-            return False
-        self.scalings.append(scaling)
-        return self._step(scaling.node, scaling.source)
+        if scaling is not None:
+            self.scalings.append(scaling)
+            self._step(scaling.node, scaling.source)
+        return scaling is not None
 
     def _activate(self, activation: Activating) -> bool:
-        if self.activation is not None or self.scalings:
-            return False
+        is_first = self.activation is None and not self.scalings
         self.activation = (activation, self.axis)
         self.nodes.extend(activation.nodes)
         self.key = activation.source
-        return True
+        return is_first
 
     def _move(self) -> bool:
         """Over a movement, where it changes no more than the layout and the order of channels."""
@@ -118,11 +119,11 @@ class _Reader:
         return False
 
     def _reorder(self, order: Order, nodes: tuple[Node, ...]) -> bool:
-        if self.scalings or self.order is not None:
-            return False
-        self.order, self.moved = order, nodes
-        self.moved_before_activation = self.activation is not None
-        return True
+        is_first = not self.scalings and self.order is None
+        if is_first:
+            self.order, self.moved = order, nodes
+            self.moved_before_activation = self.activation is not None
+        return is_first
 
     def _strand(self, convolution: Convolution) -> Strand:
         activation = self._read_activation()
@@ -154,10 +155,11 @@ class _Reader:
 
 def _is_of_layers(subject: Subject, key: str) -> bool:
     """Whether the value is an image that layers may have made: asked before the costly part."""
-    node, shape = subject.view.producer(key), subject.view.shape(key)
-    return node is not None and shape is not None and len(shape) == 4 and node.op not in _NO_LAYERS
+    node, size = subject.view.producer(key), image_size(subject.view, key)
+    return node is not None and size is not None and node.op not in _NO_LAYERS
 
 
 def _hands_on(node: Node) -> bool:
     """Whether the node hands on the same numbers, in another float type at most."""
-    return node.op == "Identity" or (node.op == "Cast" and node.attribute("to") in _FLOATS)
+    copies = node.op == "Identity" or (node.op == "Cast" and node.attribute("to") in _FLOATS)
+    return copies and is_standard(node)

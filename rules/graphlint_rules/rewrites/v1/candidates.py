@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from graphlint.graph import Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import axis_of, is_standard
 from graphlint_rules.rewrites.v1.activations import activating, read_activation
 from graphlint_rules.rewrites.v1.branches import Strand, strand_before
 from graphlint_rules.rewrites.v1.given_numbers import is_given
+from graphlint_rules.rewrites.v1.images import image_size
+from graphlint_rules.rewrites.v1.nodes import result_of
 from graphlint_rules.rewrites.v1.units import NONE, Activation
 
 _SUMS = frozenset({"Add", "Sum"})
@@ -42,7 +45,7 @@ class Candidate:
     @property
     def output(self) -> str:
         """What the unit makes."""
-        return (*self.activated_by, self.join)[0].outputs[0]
+        return result_of((*self.activated_by, self.join)[0])
 
     @property
     def is_sum(self) -> bool:
@@ -63,7 +66,7 @@ class Candidate:
 def candidates(subject: Subject) -> Iterator[Candidate]:
     """Every place that is wired like a unit, shuffled or not, in the order of their joins."""
     for node in subject.view.nodes:
-        if node.domain == "" and (node.op in _SUMS or node.op == "Concat"):
+        if (node.op in _SUMS or node.op == "Concat") and is_standard(node):
             found = max(_at(subject, node), key=_likeness, default=None)
             if found is not None:
                 yield found
@@ -94,12 +97,11 @@ def _at(subject: Subject, join: Node) -> Iterator[Candidate]:
 
 def _axes(subject: Subject, join: Node) -> tuple[int, ...]:
     """The axes on which the channels may lie."""
-    shape = subject.view.shape(join.outputs[0])
-    if shape is None or len(shape) != 4:
+    if image_size(subject.view, result_of(join)) is None:
         return ()
     if join.op in _SUMS:
         return (1, -1)
-    return tuple(axis for axis in (1, -1) if int(join.attribute("axis", 0)) % 4 == axis % 4)
+    return tuple(axis for axis in (1, -1) if axis_of(join, 4) == axis % 4)
 
 
 def _branch(subject: Subject, key: str, axis: int) -> tuple[Strand, Strand, Strand] | None:
@@ -119,7 +121,7 @@ def _activation_after(
     subject: Subject, join: Node, axis: int
 ) -> tuple[tuple[Node, ...], Activation]:
     """The nodes that activate what is joined, and how."""
-    key = join.outputs[0]
+    key = result_of(join)
     for reader in subject.view.readers(key):
         found = activating(subject.view, reader)
         known = None if found is None else read_activation(subject, found, axis)

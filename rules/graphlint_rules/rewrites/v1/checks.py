@@ -14,7 +14,7 @@ from graphlint_rules.rewrites.v1.candidates import Candidate
 from graphlint_rules.rewrites.v1.conv_layers import conv_layer, is_dequantised, other_reader
 from graphlint_rules.rewrites.v1.foreign_forms import QUANTISED
 from graphlint_rules.rewrites.v1.given_numbers import is_given
-from graphlint_rules.rewrites.v1.nodes import nodes_that_go, seen_outside
+from graphlint_rules.rewrites.v1.nodes import nodes_that_go, result_of, seen_outside
 from graphlint_rules.rewrites.v1.pooling import read_pool
 from graphlint_rules.rewrites.v1.units import ConvLayer, Pool, V1Unit
 from graphlint_rules.rewrites.v1.windows import NO_PADS, follows_size
@@ -97,6 +97,9 @@ def _problems(subject: Subject, candidate: Candidate) -> Iterator[_Problem]:
 
 
 def _of_place(subject: Subject, candidate: Candidate) -> Iterator[_Problem]:
+    view = subject.view
+    if not view.readers(candidate.output) and not view.is_output(candidate.output):
+        yield _Problem(candidate.join, "nothing reads what it makes")
     if not is_editable(subject, candidate.join):
         reason = "it stands in a subgraph or a local function: only the main graph is rewritten"
         yield _Problem(candidate.join, reason)
@@ -171,9 +174,9 @@ def _of_join(subject: Subject, candidate: Candidate) -> Iterator[_Problem]:
         yield _Problem(join, f"its {join.op} joins {len(candidate.others) + 1} tensors, not two")
     if _dtype(subject, candidate.input) != _dtype(subject, candidate.output):
         yield _Problem(join, "its numbers are of another type than its input")
-    (other,) = candidate.others[:1]
+    (other,) = candidate.others
     if candidate.is_sum:
-        if view.shape(other) != view.shape(join.outputs[0]):
+        if view.shape(other) != view.shape(result_of(join)):
             yield _Problem(join, f"its {join.op} broadcasts {other} to the branch's shape")
         if other != candidate.input:
             reason = f"its {join.op} adds {other}, which is not the unit's input {candidate.input}"
@@ -215,9 +218,8 @@ def _leaks(subject: Subject, nodes: tuple[Node, ...], output: str) -> Iterator[_
 
 
 def _pool(subject: Subject, candidate: Candidate) -> Pool | str | None:
-    if candidate.is_sum:
-        return None
-    return read_pool(subject, candidate.others[0], candidate.input)
+    (other,) = candidate.others
+    return None if candidate.is_sum else read_pool(subject, other, candidate.input)
 
 
 def _named(strand: Strand) -> str:

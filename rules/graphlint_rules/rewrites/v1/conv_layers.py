@@ -8,9 +8,12 @@ import numpy as np
 
 from graphlint.graph import ABSENT, GraphView, Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import axis_of, standard_at
 from graphlint_rules.rewrites.shuffles.permutation import Movement, channel_selection
 from graphlint_rules.rewrites.v1.activations import per_channel
 from graphlint_rules.rewrites.v1.given_numbers import given_numbers, is_given
+from graphlint_rules.rewrites.v1.images import Size, image_size
+from graphlint_rules.rewrites.v1.nodes import result_of
 from graphlint_rules.rewrites.v1.units import Array, ConvLayer, SpatialShape
 from graphlint_rules.rewrites.v1.windows import added, window, zero_padding
 
@@ -52,8 +55,8 @@ class Convolution:
 
 def convolution_at(subject: Subject, key: str) -> Convolution | None:
     """The convolution whose result `key` is; None where something else makes it."""
-    node = subject.view.producer(key)
-    if node is None or node.domain != "":
+    node = standard_at(subject.view, key)
+    if node is None:
         return None
     if node.op == "Concat":
         return _unrolled(subject, node)
@@ -61,19 +64,29 @@ def convolution_at(subject: Subject, key: str) -> Convolution | None:
 
 
 def _single(subject: Subject, node: Node) -> Convolution | None:
-    shape = subject.view.shape(node.input(1))
-    if node.op != "Conv" or node.domain or shape is None or len(shape) != 4:
+    shape, groups = image_size(subject.view, node.input(1)), node.attribute("group", 1)
+    if node.op != "Conv" or shape is None or not _fit(subject.view, node, shape, groups):
         return None
-    slid = window(subject, node, (shape[2], shape[3]))
+    slid = window(subject, node, shape[2:])
     if slid is None:
         return None
-    groups = int(node.attribute("group", 1))
     return _padded(subject, Convolution(node.input(0), (node,), (node,), shape, groups, slid))
+
+
+def _fit(view: GraphView, node: Node, shape: Size, groups: int) -> bool:
+    """Whether a weight of this shape makes the convolution's output of its input."""
+    read, made = image_size(view, node.input(0)), image_size(view, result_of(node))
+    return (
+        (read is not None and made is not None)
+        and min(shape, default=0) > 0 < groups
+        and (read[1], made[1]) == (shape[1] * groups, shape[0])
+        and made[1] % groups == 0
+    )
 
 
 def _padded(subject: Subject, convolution: Convolution) -> Convolution:
     """With the Pad in front of it, where that only puts zeros around the image."""
-    pad = subject.view.producer(convolution.source)
+    pad = standard_at(subject.view, convolution.source)
     zeros = None if pad is None else zero_padding(subject, pad)
     if pad is None or zeros is None:
         return convolution
@@ -84,10 +97,9 @@ def _padded(subject: Subject, convolution: Convolution) -> Convolution:
 
 def _unrolled(subject: Subject, join: Node) -> Convolution | None:
     """A group convolution spelt as Split or Slices, like convolutions in order, and Concat."""
-    shape = subject.view.shape(join.outputs[0])
-    if shape is None or len(shape) != 4 or int(join.attribute("axis", 0)) % 4 != 1:
+    if image_size(subject.view, result_of(join)) is None or axis_of(join, 4) != 1:
         return None
-    producers = [subject.view.producer(key) for key in join.inputs]
+    producers = [standard_at(subject.view, key) for key in join.inputs]
     found = [_single(subject, node) for node in producers if node is not None]
     parts = [part for part in found if part is not None]
     if len(parts) < max(2, len(join.inputs)):
@@ -112,16 +124,17 @@ def _cuts(subject: Subject, keys: list[str]) -> tuple[Node, ...]:
     """The Split or the Slices that share the channels of one value out to `keys`, in order."""
     producers = [subject.view.producer(key) for key in keys]
     nodes = [node for node in producers if node is not None and node.op in ("Split", "Slice")]
-    if len(nodes) < len(keys) or len({node.input(0) for node in nodes}) > 1:
+    sources = {node.input(0) for node in nodes}
+    if len(nodes) < len(keys) or len(sources) > 1:
         return ()
-    source = nodes[0].input(0)
-    shape = subject.view.shape(source)
+    (source,) = sources
+    size = image_size(subject.view, source)
     orders = [
         channel_selection(subject, Movement(source, (node,), key))
         for node, key in zip(nodes, keys, strict=True)
     ]
     channels = [channel for order in orders if order is not None for channel in order]
-    if shape is None or len(shape) != 4 or channels != list(range(shape[1])):
+    if size is None or channels != list(range(size[1])):
         return ()
     return tuple({node.index: node for node in nodes}.values())
 
@@ -140,8 +153,8 @@ class Scaling:
 
 def scaling_at(subject: Subject, key: str, axis: int) -> Scaling | None:
     """The BatchNormalization, or the arithmetic with a constant, whose result `key` is."""
-    node = subject.view.producer(key)
-    if node is None or node.domain != "":
+    node = standard_at(subject.view, key)
+    if node is None:
         return None
     if node.op == "BatchNormalization":
         plain = axis == 1 and not node.attribute("training_mode", 0)
@@ -163,7 +176,7 @@ def _coefficients(subject: Subject, scaling: Scaling) -> tuple[Array, Array] | N
         return _of_batch_norm(subject, node)
     position = 1 if node.input(0) == scaling.source else 0
     array = given_numbers(subject, node.input(position))
-    number = None if array is None else per_channel(subject, array, node.outputs[0], scaling.axis)
+    number = None if array is None else per_channel(subject, array, scaling.source, scaling.axis)
     if number is None:
         return None
     one, zero = np.ones(1, np.float32), np.zeros(1, np.float32)
@@ -175,14 +188,13 @@ def _coefficients(subject: Subject, scaling: Scaling) -> tuple[Array, Array] | N
 
 
 def _of_batch_norm(subject: Subject, node: Node) -> tuple[Array, Array] | None:
-    arrays = [given_numbers(subject, key) for key in node.inputs[1:5]]
-    known = [array.astype(np.float32) for array in arrays if array is not None]
-    if len(known) < 4 or {array.shape for array in known} != {(known[0].size,)}:
+    arrays = [given_numbers(subject, key) for key in node.inputs[1:]]
+    known = [array.ravel().astype(np.float32) for array in arrays if array is not None]
+    if len(known) < len(arrays) or len({array.size for array in known}) > 1:
         return None
     gamma, beta, mean, variance = known
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scale = gamma / np.sqrt(variance + np.float32(node.attribute("epsilon", 1e-5)))
-        return scale, beta - mean * scale
+    scale = gamma / np.sqrt(variance + np.float32(node.attribute("epsilon", 1e-5)))
+    return scale, beta - mean * scale
 
 
 def conv_layer(
@@ -195,13 +207,14 @@ def conv_layer(
     if len(known) < len(weights) or bias is None:
         return None
     weight: Array = np.concatenate(known)
-    for scaling in scalings:
-        folded = _coefficients(subject, scaling)
-        if folded is None or any(numbers.size not in (1, bias.size) for numbers in folded):
-            return None
-        scale, shift = folded
-        weight = weight * scale[:, None, None, None]
-        bias = bias * scale + shift
+    with np.errstate(all="ignore"):  # what is not finite then makes no layer
+        for scaling in scalings:
+            folded = _coefficients(subject, scaling)
+            if folded is None or any(numbers.size not in (1, bias.size) for numbers in folded):
+                return None
+            scale, shift = folded
+            weight = weight * scale[:, None, None, None]
+            bias = bias * scale + shift
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
         return None
     return ConvLayer(
@@ -236,7 +249,7 @@ def is_dequantised(view: GraphView, key: str) -> bool:
 
 def other_reader(view: GraphView, key: str, own: Node) -> Node | None:
     """Another node that uses the weight, however it gets there; None where `own` is alone."""
-    for _ in range(8):
+    while True:
         for reader in view.readers(key):
             if reader.index != own.index and reader.op not in ("Shape", "Size"):
                 return reader
@@ -244,4 +257,3 @@ def other_reader(view: GraphView, key: str, own: Node) -> Node | None:
         if producer is None or producer.op not in _SAME_NUMBERS:
             return None
         key, own = producer.input(0), producer
-    return None

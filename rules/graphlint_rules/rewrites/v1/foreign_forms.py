@@ -63,16 +63,10 @@ def _is_behind_shuffle(subject: Subject, convolution: Node) -> bool:
     key, shuffled = convolution.input(0), False
     for _ in range(_LONGEST):
         movement = movement_before(subject.view, key, QUANTISERS)
-        if movement.nodes:
-            order = channel_permutation(subject, movement)
-            shuffled = shuffled or (order is not None and shuffle_groups(order) is not None)
-            key = movement.source
-        node = subject.view.producer(key)
-        if node is None:
-            return False
-        if node.op in _CONVOLUTIONS:
-            return shuffled
-        if node.op not in _BETWEEN:
-            return False
+        order = channel_permutation(subject, movement)
+        shuffled = shuffled or (order is not None and shuffle_groups(order) is not None)
+        node = subject.view.producer(movement.source)
+        if node is None or node.op not in _BETWEEN:
+            return shuffled and node is not None and node.op in _CONVOLUTIONS
         key = node.input(0)
     return False

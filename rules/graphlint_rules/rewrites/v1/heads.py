@@ -11,9 +11,11 @@ import numpy as np
 from graphlint.graph import ABSENT, Node
 from graphlint.rewrites import Refusal, Subject
 from graphlint.rewriting.scratch import is_editable
+from graphlint_rules.rewrites.definitions import axes_of, integers, is_standard
 from graphlint_rules.rewrites.v1.activations import activating
 from graphlint_rules.rewrites.v1.conv_layers import conv_layer, convolution_at
-from graphlint_rules.rewrites.v1.nodes import nodes_that_go, seen_outside
+from graphlint_rules.rewrites.v1.images import image_size
+from graphlint_rules.rewrites.v1.nodes import nodes_that_go, result_of, seen_outside
 from graphlint_rules.rewrites.v1.units import Array
 
 _VIEWS = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze"})
@@ -67,16 +69,17 @@ def find_head(subject: Subject, start: str) -> Head | Refusal:
         reader = _reader(subject, key)
         if isinstance(reader, Refusal):
             return reader
-        if pooled:
-            classifier = _classifier(subject, reader, key)
-            if classifier is not None:
-                return _head(subject, start, key, tuple(tail), classifier)
+        if reader.input(0) != key or not is_standard(reader):
+            break
+        classifier = _classifier(subject, reader, key) if pooled else None
+        if classifier is not None:
+            return _head(subject, start, key, tuple(tail), classifier)
         pools = _pools_all(subject, reader)
         if not (pools or _keeps_channels(subject, reader, key, pooled)):
             break
         pooled = pooled or pools
         tail.append(reader)
-        key = reader.outputs[0]
+        key = result_of(reader)
     place = subject.view.producer(key)
     reason = f"behind {key} comes no global pooling with a classifier after it"
     return Refusal(() if place is None else (place,), reason)
@@ -102,7 +105,9 @@ def _head(
 ) -> Head | Refusal:
     nodes = nodes_that_go(subject, (*tail, *found.nodes))
     inside = {node.index for node in nodes}
-    output = found.nodes[-1].outputs[0]
+    output = result_of(found.nodes[-1])
+    if seen_outside(subject.view, output, inside) is None:
+        return Refusal((found.nodes[0],), f"nothing reads {output}, which the classifier makes")
     for key in (start, *(key for node in nodes for key in node.outputs)):
         seen = seen_outside(subject.view, key, inside)
         if seen is not None and key not in (ABSENT, output):
@@ -122,8 +127,7 @@ def _head(
 
 
 def _target(subject: Subject, node: Node, width: int) -> ChannelTarget | None:
-    numbers = subject.numbers(node.input(1))
-    target = () if numbers is None else tuple(int(number) for number in numbers.ravel())
+    target = integers(subject, node.input(1)) or ()
     if target[1:2] != (width,):
         return None
     if node.input(1) not in subject.view.constants and -1 not in target:
@@ -136,42 +140,27 @@ def _target(subject: Subject, node: Node, width: int) -> ChannelTarget | None:
 
 def _pools_all(subject: Subject, node: Node) -> bool:
     """Whether the node makes one number of each channel's whole map: the average."""
-    if node.domain != "":
-        return False
     if node.op == "GlobalAveragePool":
         return True
-    shape, pooled = subject.view.shape(node.input(0)), subject.view.shape(node.outputs[0])
-    if shape is None or pooled is None or len(shape) != 4:
-        return False
-    if node.op == "AveragePool":
-        return (
-            tuple(node.attribute("kernel_shape", ())) == shape[2:]
-            and pooled[2:] == (1, 1)
-            and not any(node.attribute("pads", ()))
-        )
-    return node.op == "ReduceMean" and _axes(subject, node, len(shape)) == {2, 3}
-
-
-def _axes(subject: Subject, node: Node, rank: int) -> set[int]:
-    given = node.attribute("axes")
-    if given is None:
-        numbers = subject.numbers(node.input(1))
-        given = () if numbers is None else numbers.ravel().tolist()
-    return {int(axis) % rank for axis in given}
+    if node.op == "ReduceMean":
+        return axes_of(subject, node, 4) == frozenset({2, 3})
+    size, pooled = (image_size(subject.view, key) for key in (node.input(0), result_of(node)))
+    return (
+        node.op == "AveragePool"
+        and (size is not None and node.attribute("kernel_shape") == size[2:])
+        and (pooled is not None and pooled[2:] == (1, 1))
+        and not any(node.attribute("pads", ()))
+    )
 
 
 def _keeps_channels(subject: Subject, node: Node, key: str, pooled: bool) -> bool:
     """Whether the node hands on each channel's numbers, on axis 1 as before."""
-    if node.domain != "" or node.input(0) != key:
-        return False
     if node.op in _COPIES or activating(subject.view, node) is not None:
         return True
-    before, after = subject.view.shape(key), subject.view.shape(node.outputs[0])
-    if before is None or after is None:
-        return False
+    before, after = subject.view.shape(key) or (), subject.view.shape(result_of(node)) or ()
     if node.op == "Pad":
         return before == after
-    flat = len(after) > 1 and after[:2] == before[:2] and prod(after[2:]) == 1
+    flat = () != after[:2] == before[:2] and prod(after[2:]) == 1
     return pooled and node.op in _VIEWS and flat
 
 
@@ -179,13 +168,10 @@ def _keeps_channels(subject: Subject, node: Node, key: str, pooled: bool) -> boo
 
 
 def _classifier(subject: Subject, node: Node, key: str) -> _Classifier | None:
-    if node.domain != "" or node.input(0) != key:
-        return None
-    if node.op == "Gemm":
-        return _gemm(subject, node)
-    if node.op == "MatMul":
-        return _matmul(subject, node)
-    return _pointwise(subject, node) if node.op == "Conv" else None
+    makers = {"Gemm": _gemm, "MatMul": _matmul, "Conv": _pointwise}
+    made = makers[node.op](subject, node) if node.op in makers else None
+    shape = subject.view.shape(key) or ()
+    return made if made is not None and shape[1:2] == made.weight.shape[1:] else None
 
 
 def _gemm(subject: Subject, node: Node) -> _Classifier | None:
@@ -204,7 +190,7 @@ def _matmul(subject: Subject, node: Node) -> _Classifier | None:
     weight = subject.numbers(node.input(1))
     if weight is None or weight.ndim != 2:
         return None
-    rows, result = weight.T.astype(np.float32), node.outputs[0]
+    rows, result = weight.T.astype(np.float32), result_of(node)
     following = subject.view.only_reader(result)
     if following is not None and following.op == "Add" and following.domain == "":
         other = following.input(1 if following.input(0) == result else 0)
@@ -215,7 +201,7 @@ def _matmul(subject: Subject, node: Node) -> _Classifier | None:
 
 
 def _pointwise(subject: Subject, node: Node) -> _Classifier | None:
-    convolution = convolution_at(subject, node.outputs[0])
+    convolution = convolution_at(subject, result_of(node))
     if convolution is None or not convolution.is_pointwise or convolution.groups != 1:
         return None
     layer = conv_layer(subject, convolution)

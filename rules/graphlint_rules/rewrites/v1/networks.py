@@ -8,20 +8,16 @@ from itertools import pairwise
 
 from graphlint.graph import Node
 from graphlint.rewrites import Refusal, Subject
+from graphlint_rules.rewrites.definitions import standard_at
 from graphlint_rules.rewrites.v1.branches import strand_before
 from graphlint_rules.rewrites.v1.conv_layers import conv_layer, other_reader
 from graphlint_rules.rewrites.v1.heads import Head, find_head
 from graphlint_rules.rewrites.v1.nodes import nodes_that_go, seen_outside
 from graphlint_rules.rewrites.v1.units import Activation, ConvLayer, SpatialShape, V1Unit
 
-# arXiv 1707.01083, table 1: the stages' output channels at 1×, for each number of groups.
-_PAPER_WIDTHS: Mapping[int, tuple[int, int, int]] = {
-    1: (144, 288, 576),
-    2: (200, 400, 800),
-    3: (240, 480, 960),
-    4: (272, 544, 1088),
-    8: (384, 768, 1536),
-}
+# arXiv 1707.01083, table 1: the first stage's output channels at 1×, for each number of groups; a
+# stage has twice those of the one before. With one group there is no shuffle, and no unit is found.
+_PAPER_WIDTHS: Mapping[int, int] = {2: 200, 3: 240, 4: 272, 8: 384}
 _PAPER_UNITS = (4, 8, 4)
 _PAPER_SCALES = (0.5, 1.0, 1.5, 2.0)
 _PAPER_BOTTLENECK = 4
@@ -98,12 +94,14 @@ def paper_scale(network: Network) -> tuple[int, float] | None:
     if any(unit.width_mid * _PAPER_BOTTLENECK != unit.width_out for unit in network.units):
         return None
     groups = {unit.last.groups for unit in network.units}
-    for number, paper in _PAPER_WIDTHS.items():
-        for scale in _PAPER_SCALES:
-            pairs = zip(widths, paper, strict=True)
-            near = all(abs(width - full * scale) < 4 * number for width, full in pairs)
-            if groups == {number} and near:  # widths are rounded to what the groups divide
-                return number, scale
+    number = min(groups)
+    for scale in _PAPER_SCALES:
+        first = _PAPER_WIDTHS.get(number, 0) * scale
+        wanted = (first * 2**stage for stage, _ in enumerate(widths))
+        # Widths are rounded to what the groups divide.
+        near = all(abs(a - b) < 4 * number for a, b in zip(widths, wanted, strict=True))
+        if near and groups == {number}:
+            return number, scale
     return None
 
 
@@ -186,8 +184,8 @@ def _pooling_before(subject: Subject, key: str) -> tuple[tuple[Node, ...], str]:
     """A MaxPool with the Pad in front of it, and what it pools."""
     nodes: list[Node] = []
     for op in ("MaxPool", "Pad"):
-        node = subject.view.producer(key)
-        if node is not None and node.op == op and node.domain == "":
+        node = standard_at(subject.view, key)
+        if node is not None and node.op == op:
             nodes.insert(0, node)
             key = node.input(0)
     return tuple(nodes), key

@@ -9,6 +9,11 @@ from graphlint.rewrites import Subject
 from graphlint_rules.rewrites.v1.given_numbers import is_given
 
 
+def result_of(node: Node) -> str:
+    """The value that the node makes; of several outputs the first."""
+    return node.outputs[0]
+
+
 def nodes_that_go(subject: Subject, own: Iterable[Node]) -> tuple[Node, ...]:
     """`own` with the Constants, Casts and shape arithmetic that only they read, in order."""
     members = {node.index: node for node in own}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from graphlint.graph import Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import is_standard, standard_at
+from graphlint_rules.rewrites.v1.images import image_size
+from graphlint_rules.rewrites.v1.nodes import result_of
 from graphlint_rules.rewrites.v1.units import Pool, SpatialShape
 from graphlint_rules.rewrites.v1.windows import (
     NO_PADS,
@@ -22,13 +25,15 @@ def read_pool(subject: Subject, key: str, source: str) -> Pool | str:
     if node is None or node.op != "AveragePool" or node.domain:
         made = "an input of the model" if node is None else f"made by {node.op} {node.path}"
         return f"what it concatenates with is {made}, not by average pooling of its input"
+    if not is_standard(node):
+        return f"its {node.op} {node.path} has settings that are none of this operator"
     pad, zeros, start = _pad_before(subject, node)
     if start != source:
         return f"its {node.op} {node.path} pools {start}, which is not the unit's input {source}"
-    kernel = kernel_of(subject.view, node)
+    kernel = kernel_of(node)
     slid = None if kernel is None else window(subject, node, kernel)
     if slid is None or slid.dilations != (1, 1) or follows_size(subject, node):
-        return f"the window of its {node.op} {node.path} is dilated, or depends on an open size"
+        return f"the window of its {node.op} {node.path} is dilated, odd or depends on an open size"
     counted = bool(node.attribute("count_include_pad", 0))
     if zeros != NO_PADS and slid.pads != NO_PADS and not counted:
         return f"its {node.op} {node.path} counts some of its padding, but not all"
@@ -42,7 +47,7 @@ def read_pool(subject: Subject, key: str, source: str) -> Pool | str:
 
 
 def _pad_before(subject: Subject, node: Node) -> tuple[tuple[Node, ...], Pads, str]:
-    pad = subject.view.producer(node.input(0))
+    pad = standard_at(subject.view, node.input(0))
     zeros = None if pad is None else zero_padding(subject, pad)
     if pad is None or zeros is None:
         return (), NO_PADS, node.input(0)
@@ -50,12 +55,14 @@ def _pad_before(subject: Subject, node: Node) -> tuple[tuple[Node, ...], Pads, s
 
 
 def _overhang(subject: Subject, node: Node, slid: SpatialShape) -> Pads:
-    """How far `ceil_mode` lets the last windows reach beyond the padding."""
-    before, after = subject.view.shape(node.input(0)), subject.view.shape(node.outputs[0])
-    if not node.attribute("ceil_mode", 0) or before is None or after is None:
+    """How far the last windows reach beyond the padding, where the size is rounded up."""
+    before, after = (image_size(subject.view, key) for key in (node.input(0), result_of(node)))
+    if before is None or after is None:
         return NO_PADS
-    over = []
-    for axis in (0, 1):
-        covered = (after[2 + axis] - 1) * slid.strides[axis] + slid.kernel[axis]
-        over.append(max(0, covered - before[2 + axis] - slid.pads[axis] - slid.pads[2 + axis]))
-    return (0, 0, over[0], over[1])
+    sizes = zip(before[2:], after[2:], strict=True)
+    padded = zip(slid.pads[:2], slid.pads[2:], slid.strides, slid.kernel, strict=True)
+    bottom, right = (
+        max(0, (windows - 1) * stride + extent - side - sum(pads))
+        for (side, windows), (*pads, stride, extent) in zip(sizes, padded, strict=True)
+    )
+    return 0, 0, bottom, right

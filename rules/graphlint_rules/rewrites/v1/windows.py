@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphlint.graph import GraphView, Node
+from graphlint.graph import Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import integers
+from graphlint_rules.rewrites.v1.images import image_size
 from graphlint_rules.rewrites.v1.units import SpatialShape
 
 Pads = tuple[int, int, int, int]
 NO_PADS: Pads = (0, 0, 0, 0)
+_SAME = ("SAME_UPPER", "SAME_LOWER")
 
 
 def window(subject: Subject, node: Node, kernel: tuple[int, int]) -> SpatialShape | None:
-    """The window of a 2-D convolution or pooling, at the size that the view has."""
+    """The window of a 2-D convolution or pooling, at the size that the view has; None if odd."""
+    if node.attribute("kernel_shape", kernel) != kernel:
+        return None
     strides = _pair(node.attribute("strides", (1, 1)))
     dilations = _pair(node.attribute("dilations", (1, 1)))
     if strides is None or dilations is None:
@@ -24,35 +29,37 @@ def window(subject: Subject, node: Node, kernel: tuple[int, int]) -> SpatialShap
 
 def follows_size(subject: Subject, node: Node) -> bool:
     """Whether the pads depend on a size that the model leaves open."""
-    strided = tuple(node.attribute("strides", (1, 1))) != (1, 1)
-    same = str(node.attribute("auto_pad", "")).startswith("SAME")
+    strided = node.attribute("strides", (1, 1)) != (1, 1)
+    same = node.attribute("auto_pad", "") in _SAME
     return strided and same and node.input(0) in subject.open_values
 
 
-def kernel_of(view: GraphView, node: Node) -> tuple[int, int] | None:
-    """The kernel of a pooling."""
+def kernel_of(node: Node) -> tuple[int, int] | None:
+    """The kernel of a pooling; None where it is not two sizes."""
     return _pair(node.attribute("kernel_shape", ()))
 
 
 def zero_padding(subject: Subject, node: Node) -> Pads | None:
     """The zeros that a Pad node puts around height and width; None if it does anything else."""
-    if node.op != "Pad" or node.domain:
+    if node.op != "Pad" or not _fills_with_zeros(subject, node):
         return None
-    mode = node.attribute("mode", "constant")
-    pads = node.attribute("pads")
-    if pads is None:
-        numbers = subject.numbers(node.input(1))
-        pads = None if numbers is None or node.input(3) else numbers.ravel().tolist()
-    value = subject.numbers(node.input(2)) if node.input(2) else None
-    filled = node.attribute("value", 0.0) if value is None else float(value.ravel()[0])
-    if node.input(2) and value is None:
+    pads = node.attribute("pads") or integers(subject, node.input(1))
+    if pads is None or len(pads) != 8 or node.input(3):
         return None
-    if pads is None or mode != "constant" or filled != 0 or len(pads) != 8:
-        return None
-    (n1, c1, top, left, n2, c2, bottom, right) = (int(pad) for pad in pads)
+    n1, c1, top, left, n2, c2, bottom, right = pads
     if any((n1, c1, n2, c2)) or min(top, left, bottom, right) < 0:
         return None
     return top, left, bottom, right
+
+
+def _fills_with_zeros(subject: Subject, node: Node) -> bool:
+    constant: bool = (
+        node.attribute("mode", "constant") == "constant" and node.attribute("value", 0) == 0
+    )
+    if not node.input(2):
+        return constant
+    value = subject.numbers(node.input(2))
+    return constant and value is not None and value.ravel().tolist() == [0]
 
 
 def added(one: Pads, other: Pads) -> Pads:
@@ -63,17 +70,18 @@ def added(one: Pads, other: Pads) -> Pads:
 def _pads(subject: Subject, node: Node, plain: SpatialShape) -> Pads | None:
     mode = node.attribute("auto_pad", "NOTSET")
     if mode in ("NOTSET", ""):
-        pads = tuple(int(pad) for pad in node.attribute("pads", NO_PADS))
-        return (pads[0], pads[1], pads[2], pads[3]) if len(pads) == 4 else None
+        pads = node.attribute("pads", NO_PADS)
+        plain_pads = len(pads) == 4 and min(pads) >= 0
+        return (pads[0], pads[1], pads[2], pads[3]) if plain_pads else None
     if mode == "VALID":
         return NO_PADS
-    shape = subject.view.shape(node.input(0))
-    if shape is None or len(shape) != 4:
+    size = image_size(subject.view, node.input(0))
+    if mode not in _SAME or size is None:
         return None
     totals = [
-        max(0, (-(-size // stride) - 1) * stride + (extent - 1) * dilation + 1 - size)
-        for size, stride, extent, dilation in zip(
-            shape[2:], plain.strides, plain.kernel, plain.dilations, strict=True
+        max(0, (-(-side // stride) - 1) * stride + (extent - 1) * dilation + 1 - side)
+        for side, stride, extent, dilation in zip(
+            size[2:], plain.strides, plain.kernel, plain.dilations, strict=True
         )
     ]
     less, more = [total // 2 for total in totals], [total - total // 2 for total in totals]
@@ -82,4 +90,5 @@ def _pads(subject: Subject, node: Node, plain: SpatialShape) -> Pads | None:
 
 
 def _pair(values: Sequence[int]) -> tuple[int, int] | None:
-    return (int(values[0]), int(values[1])) if len(values) == 2 else None
+    """Two sizes or steps."""
+    return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None

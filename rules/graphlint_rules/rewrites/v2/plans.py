@@ -26,6 +26,9 @@ from graphlint_rules.rewrites.v2.widths import (
 
 SHUFFLE_ELIMINATION = "shuffle-elimination"
 
+_MOST_STAGES = 8
+"""Aligned widths are tried in all combinations: three a stage."""
+
 
 def make_plan(
     subject: Subject, matches: Matches, name: str, options: Mapping[str, OptionValue]
@@ -177,6 +180,9 @@ def _whole_network(
     else:
         widths = in_proportion(old, budget.multiply_adds, target)
     if name == MATCH_ALIGNED:
+        if len(old) > _MOST_STAGES:
+            reason = f"it has {len(old)} stages: aligned widths are tried for {_MOST_STAGES}"
+            return Refusal((network.stages[0].units[0].join,), reason)
         found = aligned(widths, block, budget.multiply_adds, target)
         if found is None:
             return Refusal(

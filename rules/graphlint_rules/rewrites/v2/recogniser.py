@@ -10,6 +10,7 @@ import numpy as np
 
 from graphlint.graph import Node
 from graphlint.rewrites import Subject
+from graphlint_rules.rewrites.definitions import axis_of, is_standard
 from graphlint_rules.rewrites.shuffles.permutation import (
     Movement,
     Order,
@@ -51,7 +52,7 @@ def recognise_v2(subject: Subject) -> tuple[V2Unit, ...]:
     found = [
         each
         for node in subject.view.nodes
-        if node.op == "Concat" and node.domain == "" and len(node.inputs) == 2
+        if node.op == "Concat" and len(node.inputs) == 2 and is_standard(node)
         for each in _at(subject, node)
     ]
     if not found:
@@ -65,7 +66,7 @@ def recognise_v2(subject: Subject) -> tuple[V2Unit, ...]:
 def _at(subject: Subject, join: Node) -> Iterator[tuple[str, V2Unit]]:
     """The unit that ends in `join`, with the value that both of its sides come from."""
     shape = subject.view.shape(join.outputs[0])
-    if shape is None or len(shape) != 4 or int(join.attribute("axis", 0)) % 4 != 1:
+    if shape is None or len(shape) != 4 or axis_of(join, 4) != 1:
         return
     sides = [_side(subject, key) for key in join.inputs]
     known = sorted((side for side in sides if side is not None), key=lambda side: len(side.strands))
@@ -90,7 +91,7 @@ def _at(subject: Subject, join: Node) -> Iterator[tuple[str, V2Unit]]:
 def _side(subject: Subject, key: str) -> _Side | None:
     """What makes an operand: no layers, depthwise and 1×1, or 1×1, depthwise and 1×1."""
     shape = subject.view.shape(key)
-    if shape is None:
+    if shape is None or len(shape) != 4:
         return None
     strands: list[Strand] = []
     start = key

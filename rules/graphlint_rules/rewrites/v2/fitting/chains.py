@@ -12,18 +12,18 @@ from graphlint_rules.rewrites.v2.units import UnitPlan
 def chains(subject: Subject, plans: Sequence[UnitPlan]) -> list[list[int]]:
     """The places of the units of each chain, in order."""
     found: list[list[int]] = []
+    ending: dict[str, list[int]] = {}  # by the output of its last unit
     for place, plan in enumerate(plans):
-        before = next((chain for chain in found if _feeds(subject, plans[chain[-1]], plan)), None)
-        if before is None:
-            found.append([place])
-        else:
-            before.append(place)
+        chain = ending.pop(plan.unit.input, None)
+        if chain is None or not _reads_alone(subject, plan):
+            chain = []
+            found.append(chain)
+        chain.append(place)
+        ending[plan.unit.output] = chain
     return found
 
 
-def _feeds(subject: Subject, one: UnitPlan, other: UnitPlan) -> bool:
-    inside = {node.index for node in other.unit.nodes}
-    return (
-        one.unit.output == other.unit.input
-        and seen_outside(subject.view, one.unit.output, inside) is None
-    )
+def _reads_alone(subject: Subject, plan: UnitPlan) -> bool:
+    """Whether nobody else sees what the unit reads."""
+    inside = {node.index for node in plan.unit.nodes}
+    return seen_outside(subject.view, plan.unit.input, inside) is None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphlint.rewrites import CannotFit
 from graphlint_rules.rewrites.v1.units import Activation
 from graphlint_rules.rewrites.v2.fitting.arrays import Array, Indices
 from graphlint_rules.rewrites.v2.fitting.nonlinear import nonlinear
@@ -31,9 +32,16 @@ class Linear:
 
 
 def solver(features: Array, ridge: float = RIDGE) -> Callable[[Array], Linear]:
-    """Ridge regression on these features: a function of the targets."""
-    mean = features.mean(axis=1, dtype=np.float64)
-    gram = (features @ features.T).astype(np.float64) / features.shape[1] - np.outer(mean, mean)
+    """Ridge regression on these features: a function of the targets.
+
+    Raises:
+        CannotFit: the features, or their products, are no finite numbers.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = features.mean(axis=1, dtype=np.float64)
+        gram = (features @ features.T).astype(np.float64) / features.shape[1] - np.outer(mean, mean)
+    if not np.isfinite(gram).all():
+        raise CannotFit("what layers compute from the calibration data overflows")
     penalty = ridge * max(np.trace(gram) / len(gram), 1e-12)
     inverse = np.linalg.pinv(gram + penalty * np.eye(len(gram)), hermitian=True)
 
