@@ -2,8 +2,9 @@
 
 Each target is a function of bytes that raises where something is wrong: any exception but
 graphlint's own errors, figures that are negative or do not add up, a node without a cost and a
-reason, a report that is not well formed, a node that attribution loses. An input that takes longer
-than `--limit` CPU seconds is found too, and one that takes more than `MEMORY_MIB`.
+reason, a report that is not well formed, a node that attribution loses, a rewritten model that is
+not valid. An input that takes longer than `--limit` CPU seconds is found too, and one that takes
+more than `MEMORY_MIB`.
 
     python benchmarks/fuzz.py --seconds 3600 --jobs 2 --output RECORD [TARGET …]
 

@@ -101,7 +101,7 @@ def watched(name: str, arguments: Sequence[str], case: Case, folder: Path) -> Ru
         output.seek(0)
         text = output.read().decode("utf-8", "surrogateescape")
     errors = [
-        line.replace(f"{folder}/", "")
+        line.replace(f"{folder}/", "").replace(f"{folder.parent}/", "")
         for line in text.splitlines()
         if line.startswith(("error:", "cause:"))
     ]
