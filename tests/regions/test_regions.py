@@ -16,6 +16,7 @@ from graphlint.graph import GraphView
 from graphlint.graph_builder import build
 from graphlint.model import Model
 from graphlint.regions import Region, find_regions, is_fragment
+from tests.line_count import lines
 from tests.rules.linting import parsed
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
@@ -305,22 +306,7 @@ def dense_chain(layers: int) -> ModelProto:
 
 def operations(view: GraphView) -> int:
     """Lines that are executed, in this module's code and networkx's, while regions are found."""
-    import sys
-
-    count = 0
-
-    def trace(frame: object, event: str, argument: object) -> object:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)  # type: ignore[arg-type]
-    try:
-        find_regions(view)
-    finally:
-        sys.settrace(before)
-    return count
+    return lines(lambda: find_regions(view))
 
 
 def test_work_grows_with_the_nodes() -> None:

@@ -1,9 +1,8 @@
 """The work of a rewrite grows with the units, not faster: counted, as in `test_growth`."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,30 +18,13 @@ from graphlint.rewriting.run import rewrite
 from graphlint.rewriting.splice import splice
 from graphlint.rewriting.subject import read
 from graphlint_rules.rewrites.v2.fitting.chains import chains
+from tests.line_count import lines
 from tests.models import shaped
 
 NODES = 9
 """Of a unit."""
 TIMES = 4
 SLACK = 1.3
-
-
-def lines(work: Callable[[], object]) -> int:
-    """How many lines the work executes; every turn of a comprehension is one."""
-    count = 0
-
-    def event(frame: FrameType, kind: str, argument: object) -> Any:
-        nonlocal count
-        count += kind == "line"
-        return event
-
-    before = sys.gettrace()
-    sys.settrace(event)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def rewritten(folder: Path, make: Callable[[int], ModelProto], name: str, units: int) -> int:
