@@ -259,7 +259,8 @@ def test_shapes_are_those_of_the_runtime(node: NodeProto, inputs: dict[str, Any]
     )
     assert guesses is not None
     for name, guess, array in zip(node.output, guesses, made, strict=True):
-        assert_covers(guess, type_of(np.asarray(array)), name)
+        if isinstance(array, np.ndarray | np.generic):  # not all versions make all optional outputs
+            assert_covers(guess, type_of(np.asarray(array)), name)
 
 
 def test_the_blocked_layout_of_an_optimised_model(tmp_path: Path) -> None:
